@@ -317,7 +317,7 @@ class SlackMessage:
 
 @dataclass(frozen=True)
 class MailMessage:
-    """One mail: plain text, HTML, and PNG pictures by content id (their alt text is in the HTML)."""
+    """One mail: plain text, HTML, and PNG pictures by content id (alt text is in the HTML)."""
 
     subject: str
     text: str
