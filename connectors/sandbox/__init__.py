@@ -1,0 +1,1 @@
+"""The vendors' APIs on 127.0.0.1, served out of one seeded world (demo and tests only)."""
