@@ -1,0 +1,296 @@
+"""Google's OAuth for every Google source: credentials, refreshed before they are used.
+
+A gRPC channel that must refresh by itself reports a revoked token as 503
+"Getting metadata from plugin failed", which invites endless retries. So each
+call is preceded by :func:`refresh_first`, which tells apart what can be retried.
+
+Source: https://developers.google.com/identity/protocols/oauth2
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import requests
+from google.auth.credentials import Credentials
+from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
+from google.auth.transport.requests import Request
+from google.oauth2.credentials import Credentials as UserCredentials
+from google.oauth2.service_account import Credentials as ServiceAccountCredentials
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from connectors.base import AuthError, Connection, SourceError, TransientError
+
+GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
+TOKEN_TIMEOUT_SECONDS = 30.0
+# google-auth is only partly typed
+_account_credentials: Callable[..., Credentials] = (
+    ServiceAccountCredentials.from_service_account_info
+)
+_LOOPBACK = ("127.0.0.1", "localhost")
+
+# What the token endpoint says (RFC 6749 §5.2 and Google's own) and what to do about it.
+_HINTS = {
+    "invalid_grant": (
+        "the refresh token was revoked or expired (a consent screen in Testing lets it live for "
+        "7 days), or this machine's clock is wrong: sign in again and replace refresh_token"
+    ),
+    "invalid_client": "check client_id and client_secret",
+    "unauthorized_client": "the refresh token belongs to another OAuth client: check client_id",
+    "deleted_client": "the OAuth client was deleted: make a new one and sign in again",
+    "invalid_scope": "sign in again and allow the access that is asked for",
+    "admin_policy_enforced": "the Google Workspace administrator must allow this OAuth client",
+}
+
+
+class _TokenSession(requests.Session):
+    """Sends the timeout with every request and passes over google-auth's own retries.
+
+    google-auth sleeps and repeats on 5xx and 429; here an answer that may be
+    better later is raised at once, so that one place decides about retries.
+    """
+
+    retry_after_seconds: float | None = None
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs["timeout"] = TOKEN_TIMEOUT_SECONDS
+        response = super().request(method, url, *args, **kwargs)
+        status = response.status_code
+        if status == 429 or status == 408 or status >= 500:
+            raise _Busy(f"HTTP {status}", retry_after(response.headers.get("Retry-After")))
+        if status == 200:
+            try:
+                told = response.json()
+            except ValueError as e:
+                raise _Busy("an answer that is not JSON", None) from e
+            if not isinstance(told, dict) or not told.get("access_token"):
+                raise _Busy("an answer without an access token", None)
+        return response
+
+
+class _Busy(TransportError):
+    def __init__(self, what: str, wait: float | None) -> None:
+        super().__init__(what, retryable=True)  # type: ignore[no-untyped-call]
+        self.what = what
+        self.retry_after_seconds = wait
+
+
+class _TrustingAdapter(HTTPAdapter):
+    """Trusts a private certificate authority beside the public ones."""
+
+    def __init__(self, ca_file: Path) -> None:
+        self.context = ssl_context(ca_file)
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self.context, **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, ssl_context=self.context, **kwargs)
+
+
+# The session and lock of each credential; both go when the credential goes.
+_requests: WeakKeyDictionary[Credentials, tuple[Request, threading.Lock]] = WeakKeyDictionary()
+_requests_lock = threading.Lock()
+
+
+def make_credentials(connection: Connection, scopes: Sequence[str]) -> Credentials:
+    """Return credentials for a refresh token or a service account; no network is used.
+
+    ``scopes`` are asked for with a service account. With a refresh token they
+    are not: it carries those that the user allowed, and asking for others than
+    these fails even where the API would answer.
+
+    Raises AuthError where the credential is missing or unreadable, SourceError
+    where ``token_uri`` is plain http to another machine.
+    """
+    if connection.token_uri is not None:
+        check_url(connection.token_uri, "token_uri")
+    if connection.json_key_file_path is not None:
+        credentials = _service_account(connection, connection.json_key_file_path, scopes)
+    else:
+        credentials = _user(connection)
+    _requests[credentials] = (Request(session=token_session(connection.ca_file)), threading.Lock())
+    return credentials
+
+
+def _user(connection: Connection) -> Credentials:
+    wanted = {
+        "client_id": connection.client_id,
+        "client_secret": connection.client_secret,
+        "refresh_token": connection.refresh_token,
+    }
+    missing = [name for name, value in wanted.items() if not _revealed(value)]
+    if missing:
+        raise AuthError(
+            f"no credential for Google: {', '.join(missing)} not set",
+            reason="missing_credential",
+            hint="set client_id, client_secret and refresh_token, or json_key_file_path",
+        )
+    return UserCredentials(  # type: ignore[no-untyped-call]
+        token=None,
+        refresh_token=_revealed(connection.refresh_token),
+        client_id=connection.client_id,
+        client_secret=_revealed(connection.client_secret),
+        token_uri=connection.token_uri or GOOGLE_TOKEN_URI,
+    )
+
+
+def _service_account(connection: Connection, key_file: Path, scopes: Sequence[str]) -> Credentials:
+    try:
+        info = json.loads(key_file.read_text(encoding="utf-8"))
+        if connection.token_uri is not None:
+            info["token_uri"] = connection.token_uri
+        return _account_credentials(info, scopes=list(scopes))
+    except OSError as e:
+        raise AuthError(
+            f"the key file {key_file} cannot be read: {e.strerror}",
+            reason="unreadable_key_file",
+            hint="check json_key_file_path",
+        ) from e
+    except (ValueError, TypeError, GoogleAuthError):
+        # the parser's own message can quote the key, so it is not passed on
+        raise AuthError(
+            f"{key_file} is not the key file of a service account",
+            reason="malformed_key_file",
+            hint="download the JSON key again, whole",
+        ) from None
+
+
+def refresh_first(credentials: Credentials, *, force: bool = False) -> None:
+    """Make sure that the access token is valid before a call; one thread refreshes at a time.
+
+    ``force`` fetches a new one although the old one looks valid: what to do
+    once when the API itself calls it expired.
+
+    Raises AuthError when the token endpoint refuses for good, TransientError
+    when it could not be reached or may answer later.
+    """
+    request, lock = _request_of(credentials)
+    with lock:
+        if credentials.valid and not force:
+            return
+        try:
+            credentials.refresh(request)  # type: ignore[no-untyped-call]
+        except GoogleAuthError as e:
+            raise auth_problem(e) from e
+
+
+def auth_problem(error: GoogleAuthError) -> SourceError:
+    """Say what a failed refresh means: AuthError, or TransientError where a retry may help."""
+    if isinstance(error, _Busy):
+        return TransientError(
+            f"Google's token endpoint gave {error.what}",
+            reason="token_endpoint_unavailable",
+            retry_after_seconds=error.retry_after_seconds,
+            scope="source",
+        )
+    if isinstance(error, TransportError):
+        cause = error.args[0] if error.args else error
+        return TransientError(
+            f"Google's token endpoint could not be reached: {type(cause).__name__}",
+            reason="token_endpoint_unreachable",
+            hint="check the network, token_uri and ca_file",
+            scope="source",
+        )
+    # RefreshError's second argument is the endpoint's answer; its text may quote anything else
+    told = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], dict) else {}
+    reason = str(told.get("error") or "")
+    if not reason.replace("_", "").isalpha() or len(reason) > 60:
+        reason = "refresh_failed"
+    if isinstance(error, RefreshError) and error.retryable:
+        return TransientError(
+            "Google's token endpoint could not answer now", reason=reason, scope="source"
+        )
+    return AuthError(
+        "Google refuses the credential",
+        reason=reason,
+        hint=_HINTS.get(reason, "sign in again, or check the key file"),
+    )
+
+
+def token_session(ca_file: Path | None) -> requests.Session:
+    """Return the HTTP session that tokens are fetched with."""
+    session = _TokenSession()
+    if ca_file is not None:
+        session.mount("https://", _TrustingAdapter(ca_file))
+    return session
+
+
+def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a verifying TLS context that trusts ``ca_file`` beside the public authorities."""
+    context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=str(ca_file))
+        except OSError as e:  # SSLError, when it is no certificate, is one too
+            raise SourceError(
+                f"the certificate file {ca_file} cannot be used: {type(e).__name__}",
+                reason="unusable_ca_file",
+                hint="check ca_file",
+                scope="source",
+            ) from e
+    return context
+
+
+def check_url(url: str, name: str) -> str:
+    """Return ``url`` without a closing slash; plain http is for this machine only.
+
+    Raises SourceError of scope ``source``, without what a URL could hold of a secret.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return url.rstrip("/")
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+        return url.rstrip("/")
+    raise SourceError(
+        f"{name} must be an https URL; plain http is for 127.0.0.1 and localhost only",
+        reason="insecure_endpoint" if parts.scheme == "http" else "malformed_endpoint",
+        hint=f"correct {name}",
+        scope="source",
+    )
+
+
+def retry_after(header: str | None, now: datetime | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks for, None where it says nothing usable.
+
+    The header is a number of seconds or an HTTP date (RFC 9110 §10.2.3).
+    """
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=UTC)
+        seconds = (until - (now or datetime.now(UTC))).total_seconds()
+    return max(seconds, 0.0) if isfinite(seconds) else None
+
+
+def _request_of(credentials: Credentials) -> tuple[Request, threading.Lock]:
+    with _requests_lock:
+        if credentials not in _requests:
+            _requests[credentials] = (Request(session=token_session(None)), threading.Lock())
+        return _requests[credentials]
+
+
+def _revealed(value: Any) -> str | None:
+    if value is None:
+        return None
+    revealed: str = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    return revealed
