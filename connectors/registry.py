@@ -1,32 +1,61 @@
-"""Which sources exist. Adding one is a module, its recorded replies and a line here."""
+"""Which sources exist. Adding one is a module, its recorded replies and an entry here."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 
-from connectors.base import Connection, Connector, Table
+from connectors.base import Connection, Connector
 
-SOURCES: dict[str, str] = {
-    "google_ads": "connectors.google_ads:GoogleAds",
-    "ga4": "connectors.ga4:GA4",
-    "search_console": "connectors.search_console:SearchConsole",
+
+@dataclass(frozen=True)
+class Source:
+    """What the flows need to know of a source before they load its module.
+
+    ``restatement_days``: how long a day may still change (the default; a
+    configuration may say otherwise). ``lag_days``: how many of the latest days
+    are not expected yet. ``daily_table``: the table whose days tell how far the
+    source's data has come. ``silence_is_zero``: whether a loaded day without
+    rows means zero (an ad account that did not run) or that nobody measured.
+    """
+
+    connector: str
+    restatement_days: int
+    lag_days: int
+    daily_table: str
+    silence_is_zero: bool
+
+
+SOURCES: dict[str, Source] = {
+    # conversions are counted on the day of the click for up to 30 days by default
+    "google_ads": Source(
+        "connectors.google_ads:GoogleAds",
+        restatement_days=30,
+        lag_days=0,
+        daily_table="google_ads__campaign_day",
+        silence_is_zero=True,
+    ),
+    # processing takes 24 to 48 hours: https://support.google.com/analytics/answer/11198161
+    "ga4": Source(
+        "connectors.ga4:GA4",
+        restatement_days=7,
+        lag_days=1,
+        daily_table="ga4__channel_day",
+        silence_is_zero=False,
+    ),
+    # final data comes after two to three days: https://support.google.com/webmasters/answer/96568
+    "search_console": Source(
+        "connectors.search_console:SearchConsole",
+        restatement_days=7,
+        lag_days=4,
+        daily_table="search_console__site_day",
+        silence_is_zero=False,
+    ),
 }
 
 
-def connector_class(source: str) -> type:
-    """The connector's class; vendor clients are imported only when it is asked for."""
-    module, _, name = SOURCES[source].partition(":")
-    found: type = getattr(import_module(module), name)
-    return found
-
-
 def open_connector(source: str, connection: Connection) -> Connector:
-    connector: Connector = connector_class(source)(connection)
+    """Make the source's connector; its vendor's client is imported only now."""
+    module, _, name = SOURCES[source].connector.partition(":")
+    connector: Connector = getattr(import_module(module), name)(connection)
     return connector
-
-
-def all_tables() -> tuple[Table, ...]:
-    """Every raw table of every source, without importing any vendor's client."""
-    from connectors import tables
-
-    return tables.ALL
