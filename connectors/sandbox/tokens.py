@@ -1,0 +1,155 @@
+"""OAuth as Google's token endpoint does it: refresh tokens, service accounts, expiry.
+
+Sources: https://developers.google.com/identity/protocols/oauth2/web-server#offline,
+https://developers.google.com/identity/protocols/oauth2/service-account#httprest
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import exceptions as auth_exceptions
+from google.auth import jwt
+
+# plain demo values: they open nothing but this sandbox
+CLIENT_ID = "koers-sandbox.apps.example"
+CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105
+REFRESH_TOKEN = "1//sandbox-refresh-token"  # noqa: S105
+REVOKED_REFRESH_TOKEN = "1//sandbox-revoked-token"  # noqa: S105
+DEVELOPER_TOKEN = "sandbox-developer-token"  # noqa: S105
+SERVICE_ACCOUNT = "koers@sandbox.example"
+
+JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+# what Google gives: an hour less a second
+LIFETIME_SECONDS = 3599
+
+TokenState = Literal["valid", "missing", "invalid", "expired"]
+
+
+class Tokens:
+    """Gives out access tokens and says whether one that comes back is good."""
+
+    def __init__(
+        self,
+        service_key: rsa.RSAPrivateKey | None = None,
+        lifetime_seconds: int = LIFETIME_SECONDS,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._service_certificate = (
+            service_key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            if service_key
+            else None
+        )
+        self.lifetime_seconds = lifetime_seconds
+        self._now = now
+        self._lock = threading.Lock()
+        self._expiry: dict[str, float] = {}
+
+    def issue(self) -> str:
+        token = f"ya29.sandbox-{secrets.token_urlsafe(24)}"
+        with self._lock:
+            self._expiry[token] = self._now() + self.lifetime_seconds
+        return token
+
+    def check(self, authorization: str | None) -> TokenState:
+        """Judge the value of an ``Authorization`` header (``Bearer …``)."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return "missing"
+        with self._lock:
+            expiry = self._expiry.get(token)
+        if expiry is not None:
+            return "valid" if self._now() < expiry else "expired"
+        # GAPIC clients with a service account skip the endpoint and sign their own bearer token
+        return "valid" if self._signed_by_service_account(token) else "invalid"
+
+    def expire_all(self) -> None:
+        """Every access token given out so far is refused from now on."""
+        with self._lock:
+            self._expiry = dict.fromkeys(self._expiry, 0.0)
+
+    def grant(self, form: Mapping[str, str], audience: str) -> tuple[int, dict[str, Any]]:
+        """Answer a request to the token endpoint: HTTP status and JSON body."""
+        kind = form.get("grant_type")
+        if kind == "refresh_token":
+            if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+                return 401, _refusal("invalid_client", "The OAuth client was not found.")
+            if form.get("refresh_token") != REFRESH_TOKEN:
+                return 400, _refusal("invalid_grant", "Token has been expired or revoked.")
+        elif kind == JWT_GRANT:
+            if not self._signed_by_service_account(form.get("assertion", ""), audience):
+                return 400, _refusal("invalid_grant", "Invalid JWT Signature.")
+        else:
+            return 400, _refusal("unsupported_grant_type", f"Invalid grant_type: {kind}")
+        return 200, {
+            "access_token": self.issue(),
+            "expires_in": self.lifetime_seconds,
+            "scope": "https://www.googleapis.com/auth/adwords "
+            "https://www.googleapis.com/auth/analytics.readonly "
+            "https://www.googleapis.com/auth/webmasters.readonly",
+            "token_type": "Bearer",
+        }
+
+    def _signed_by_service_account(self, token: str, audience: str | None = None) -> bool:
+        if self._service_certificate is None:
+            return False
+        try:
+            claims = jwt.decode(token, certs=self._service_certificate, audience=audience)
+        except (ValueError, auth_exceptions.GoogleAuthError):
+            return False
+        return bool(claims.get("iss") == SERVICE_ACCOUNT)
+
+
+def _refusal(error: str, description: str) -> dict[str, Any]:
+    return {"error": error, "error_description": description}
+
+
+def load_service_key(folder: Path) -> rsa.RSAPrivateKey:
+    """Read the sandbox's service account key from ``folder``, or make one there."""
+    path = folder / "service-account.pem"
+    if path.exists():
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        if isinstance(key, rsa.RSAPrivateKey):
+            return key
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    path.write_bytes(_pem(key))
+    path.chmod(0o600)
+    return key
+
+
+def write_service_account_file(path: Path, key: rsa.RSAPrivateKey, token_uri: str) -> None:
+    """Write the JSON key file that Google's clients read (``json_key_file_path``)."""
+    path.write_text(
+        json.dumps(
+            {
+                "type": "service_account",
+                "project_id": "koers-sandbox",
+                "private_key_id": "sandbox",
+                "private_key": _pem(key).decode(),
+                "client_email": SERVICE_ACCOUNT,
+                "client_id": "100000000000000000001",
+                "token_uri": token_uri,
+                "universe_domain": "googleapis.com",
+            },
+            indent=2,
+        )
+    )
+    path.chmod(0o600)
+
+
+def _pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
