@@ -1,0 +1,1 @@
+"""One module per source; each has ``CASES`` (see ``tests/contract/case.py``)."""
