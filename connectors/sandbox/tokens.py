@@ -104,7 +104,9 @@ class Tokens:
         if self._service_certificate is None:
             return False
         try:
-            claims = jwt.decode(token, certs=self._service_certificate, audience=audience)
+            claims: dict[str, Any] = jwt.decode(  # type: ignore[no-untyped-call]
+                token, certs=self._service_certificate, audience=audience
+            )
         except (ValueError, auth_exceptions.GoogleAuthError):
             return False
         return bool(claims.get("iss") == SERVICE_ACCOUNT)
