@@ -1,0 +1,767 @@
+"""Every sentence that Koers says to a reader, in English and Dutch.
+
+A phrase is a text with `{placeholders}`, or a pair (one, more) of which ``n``
+picks. Reasons are looked up by ``Evaluation.reason``; their figures come from
+the evaluation and its ``details``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Literal
+
+from flows.kpis import Kpi
+from flows.report import formats
+from flows.report.formats import Language
+from flows.settings import Goal, Target
+from flows.targets.evaluation import Evaluation, Status
+
+Phrase = str | tuple[str, str]
+Tone = Literal["good", "warn", "bad", "unknown", "waiting"]
+
+STATUS: dict[str, dict[str, str]] = {
+    "not_started": {"en": "not started", "nl": "nog niet begonnen"},
+    "too_early": {"en": "too early to say", "nl": "nog te vroeg"},
+    "insufficient_data": {"en": "too little data", "nl": "te weinig data"},
+    "no_data": {"en": "no data", "nl": "geen data"},
+    "stale": {"en": "data is late", "nl": "data loopt achter"},
+    "on_track": {"en": "on track", "nl": "op koers"},
+    "at_risk": {"en": "at risk", "nl": "in gevaar"},
+    "off_track": {"en": "off track", "nl": "uit koers"},
+    "achieved": {"en": "achieved", "nl": "gehaald"},
+    "missed": {"en": "missed", "nl": "niet gehaald"},
+    "provisional": {"en": "provisional", "nl": "voorlopig"},
+}
+
+# One shape each, so that colour is never the only difference.
+SYMBOL: dict[str, str] = {
+    "not_started": "○",
+    "too_early": "◔",
+    "insufficient_data": "≈",
+    "no_data": "?",
+    "stale": "…",
+    "on_track": "✓",
+    "at_risk": "▲",
+    "off_track": "✕",
+    "achieved": "★",
+    "missed": "■",
+    "provisional": "◐",
+}
+
+TONE: dict[str, Tone] = {
+    "not_started": "waiting",
+    "too_early": "waiting",
+    "insufficient_data": "unknown",
+    "no_data": "unknown",
+    "stale": "unknown",
+    "on_track": "good",
+    "at_risk": "warn",
+    "off_track": "bad",
+    "achieved": "good",
+    "missed": "bad",
+    "provisional": "waiting",
+}
+
+# What wants attention comes first wherever statuses are listed.
+URGENCY: dict[str, int] = {
+    status: place
+    for place, status in enumerate(
+        (
+            "missed",
+            "off_track",
+            "at_risk",
+            "no_data",
+            "stale",
+            "insufficient_data",
+            "provisional",
+            "too_early",
+            "not_started",
+            "on_track",
+            "achieved",
+        )
+    )
+}
+
+REASON: dict[str, dict[str, Phrase]] = {
+    "not_started": {
+        "en": "The period starts on {start}.",
+        "nl": "De periode begint op {start}.",
+    },
+    "too_early": {
+        "en": (
+            "There is {days_told} of data; a fair verdict takes {needed}.",
+            "There are {days_told} of data; a fair verdict takes {needed}.",
+        ),
+        "nl": (
+            "Er is data van {days_told}; voor een eerlijk oordeel zijn er {needed} nodig.",
+            "Er is data van {days_told}; voor een eerlijk oordeel zijn er {needed} nodig.",
+        ),
+    },
+    "below_minimum": {
+        "en": "Only {denominator} {volume}, where at least {minimum} are needed for a verdict.",
+        "nl": "Nog maar {denominator} {volume}; voor een oordeel zijn er minstens {minimum} nodig.",
+    },
+    "nothing_loaded": {
+        "en": "None of the days measured has been loaded yet.",
+        "nl": "Van de gemeten dagen is nog niets binnen.",
+    },
+    "nothing_matches": {
+        "en": "No data matches this target: nothing in its scope had any activity.",
+        "nl": "Er is geen data die bij dit doel past: binnen de afbakening gebeurde niets.",
+    },
+    "mixed_currencies": {
+        "en": "The amounts are in several currencies ({currencies}) and cannot be added up.",
+        "nl": "De bedragen zijn in verschillende valuta ({currencies}) en niet op te tellen.",
+    },
+    "not_finite": {
+        "en": "There is nothing to divide by yet, so {kpi} has no value.",
+        "nl": "Er valt nog niets te delen, dus {kpi} heeft geen waarde.",
+    },
+    "account_failed": {
+        "en": "An account could not be read, so the figure would not be complete: {problem}",
+        "nl": "Een account was niet te lezen, dus het cijfer zou niet compleet zijn: {problem}",
+    },
+    "too_many_missing": {
+        "en": (
+            "{missing} of {days} days is missing; that is too many for a verdict.",
+            "{missing} of {days} days are missing; that is too many for a verdict.",
+        ),
+        "nl": (
+            "Er ontbreekt {missing} van de {days} dagen; dat is te veel voor een oordeel.",
+            "Er ontbreken {missing} van de {days} dagen; dat is te veel voor een oordeel.",
+        ),
+    },
+    "stale": {
+        "en": "The data runs through {through}; by now it should have come to {expected}.",
+        "nl": "De data loopt tot en met {through}; dat had inmiddels {expected} moeten zijn.",
+    },
+    "on_level": {
+        "en": "{kpi} {stands} {value}; {goal} was agreed.",
+        "nl": "{kpi} {stands} {value}; afgesproken is {goal}.",
+    },
+    "near_level": {
+        "en": "{kpi} {stands} {value}, a whisker from the {goal} that was agreed.",
+        "nl": "{kpi} {stands} {value}, op het randje van de afgesproken {goal}.",
+    },
+    "off_level": {
+        "en": "{kpi} {stands} {value}, where {goal} was agreed.",
+        "nl": "{kpi} {stands} {value}, waar {goal} is afgesproken.",
+    },
+    "on_path": {
+        "en": "{kpi} {stands} {value}; on the way {path} it should be {expected} by now.",
+        "nl": "{kpi} {stands} {value}; op weg {path} hoort dat nu {expected} te zijn.",
+    },
+    "near_path": {
+        "en": "{kpi} {stands} {value}, just short of the {expected} due by now on the way {path}.",
+        "nl": "{kpi} {stands} {value}, net niet de {expected} die het op weg {path} nu hoort te zijn.",
+    },
+    "off_path": {
+        "en": "{kpi} {stands} {value}, while it should be {expected} by now on the way {path}.",
+        "nl": "{kpi} {stands} {value}, terwijl dat op weg {path} nu {expected} hoort te zijn.",
+    },
+    "on_pace": {
+        "en": "{value} so far; the pace to {goal} asks for {expected} by now.",
+        "nl": "{value} tot nu toe; het tempo naar {goal} vraagt er nu {expected}.",
+    },
+    "near_pace": {
+        "en": "{value} so far, close to the {expected} that the pace to {goal} asks for by now.",
+        "nl": "{value} tot nu toe, dicht bij de {expected} die het tempo naar {goal} nu vraagt.",
+    },
+    "off_pace": {
+        "en": "{value} so far, while the pace to {goal} asks for {expected} by now.",
+        "nl": "{value} tot nu toe, terwijl het tempo naar {goal} er nu {expected} vraagt.",
+    },
+    "in_band": {
+        "en": "{kpi} {stands} {value}, inside the range agreed: {goal}.",
+        "nl": "{kpi} {stands} {value}, binnen de afgesproken marge: {goal}.",
+    },
+    "near_band": {
+        "en": "{kpi} {stands} {value}, at the edge of the range agreed: {goal}.",
+        "nl": "{kpi} {stands} {value}, op de rand van de afgesproken marge: {goal}.",
+    },
+    "out_of_band": {
+        "en": "{kpi} {stands} {value}, outside the range agreed: {goal}.",
+        "nl": "{kpi} {stands} {value}, buiten de afgesproken marge: {goal}.",
+    },
+    "segments_failing": {
+        "en": (
+            "{failing} of {judged} {segments} does not make {goal}.",
+            "{failing} of {judged} {segments} do not make {goal}.",
+        ),
+        "nl": (
+            "{failing} van de {judged} {segments} haalt {goal} niet.",
+            "{failing} van de {judged} {segments} halen {goal} niet.",
+        ),
+    },
+    "segments_fine": {
+        "en": (
+            "The one {segment} that can be judged makes {goal}.",
+            "All {judged} {segments} make {goal}.",
+        ),
+        "nl": (
+            "De enige {segment} met genoeg data haalt {goal}.",
+            "Alle {judged} {segments} halen {goal}.",
+        ),
+    },
+    "segments_unknown": {
+        "en": "None of the {segments} has enough data for a verdict.",
+        "nl": "Geen van de {segments} heeft genoeg data voor een oordeel.",
+    },
+    "goal_met": {
+        "en": "The period is over: {kpi} {came_to} {value}, where {goal} was agreed.",
+        "nl": "De periode is voorbij: {kpi} {came_to} {value}, waar {goal} was afgesproken.",
+    },
+    "goal_missed": {
+        "en": "The period is over: {kpi} {came_to} {value}, where {goal} was agreed.",
+        "nl": "De periode is voorbij: {kpi} {came_to} {value}, waar {goal} was afgesproken.",
+    },
+    "still_arriving": {
+        "en": (
+            "The period is over and {kpi} {stands} {value}, but conversions keep arriving"
+            " until {until}."
+        ),
+        "nl": (
+            "De periode is voorbij en {kpi} {stands} {value}, maar er komen nog conversies"
+            " binnen tot {until}."
+        ),
+    },
+}
+
+VERBS: dict[str, dict[str, Phrase]] = {
+    "stands": {"en": ("is", "are"), "nl": ("staat op", "staan op")},
+    "came_to": {"en": "came to", "nl": ("kwam uit op", "kwamen uit op")},
+}
+
+GOAL: dict[str, dict[str, str]] = {
+    "at_least": {"en": "at least {a}", "nl": "minstens {a}"},
+    "at_most": {"en": "at most {a}", "nl": "hoogstens {a}"},
+    "from_to": {"en": "from {a} to {b}", "nl": "van {a} naar {b}"},
+    "between": {"en": "between {a} and {b}", "nl": "tussen {a} en {b}"},
+    "maintain": {"en": "hold {a} (±{b})", "nl": "{a} vasthouden (±{b})"},
+}
+
+# The dimensions that a target can be split by: (one, more).
+SEGMENT: dict[str, dict[str, tuple[str, str]]] = {
+    "campaign_id": {"en": ("campaign", "campaigns"), "nl": ("campagne", "campagnes")},
+    "account_id": {"en": ("account", "accounts"), "nl": ("account", "accounts")},
+    "source": {"en": ("source", "sources"), "nl": ("bron", "bronnen")},
+    "channel_type": {
+        "en": ("campaign type", "campaign types"),
+        "nl": ("campagnesoort", "campagnesoorten"),
+    },
+    "channel_group": {"en": ("channel", "channels"), "nl": ("kanaal", "kanalen")},
+    "device": {"en": ("device", "devices"), "nl": ("apparaat", "apparaten")},
+    "network": {"en": ("network", "networks"), "nl": ("netwerk", "netwerken")},
+    "": {"en": ("part", "parts"), "nl": ("onderdeel", "onderdelen")},
+}
+
+SOURCE: dict[str, str] = {
+    "google_ads": "Google Ads",
+    "ga4": "Google Analytics 4",
+    "search_console": "Search Console",
+}
+
+TEXT: dict[str, dict[str, Phrase]] = {
+    # --- the report: top
+    "report_title": {"en": "{client}: goals as of {day}", "nl": "{client}: doelen op {day}"},
+    "report_kicker": {"en": "Goals and where they stand", "nl": "Doelen en waar ze staan"},
+    "as_of": {"en": "As of {day}", "nl": "Stand van {day}"},
+    "skip": {"en": "Straight to the goals", "nl": "Meteen naar de doelen"},
+    "headline_all": {
+        "en": ("The one goal is on course.", "All {n} goals are on course."),
+        "nl": ("Het ene doel ligt op koers.", "Alle {n} doelen liggen op koers."),
+    },
+    "headline_some": {
+        "en": ("{good} of {n} goal is on course.", "{good} of {n} goals are on course."),
+        "nl": (
+            "{good} van de {n} doelen ligt op koers.",
+            "{good} van de {n} doelen liggen op koers.",
+        ),
+    },
+    "headline_one_good": {
+        "en": "1 of {n} goals is on course.",
+        "nl": "1 van de {n} doelen ligt op koers.",
+    },
+    "headline_none": {"en": "No goal is on course yet.", "nl": "Nog geen doel ligt op koers."},
+    "headline_empty": {
+        "en": "No goals have been agreed yet.",
+        "nl": "Er zijn nog geen doelen afgesproken.",
+    },
+    "count_good": {"en": "on course", "nl": "op koers"},
+    "count_warn": {"en": "at risk", "nl": "in gevaar"},
+    "count_bad": {"en": "off course", "nl": "uit koers"},
+    "count_unknown": {"en": "unknown", "nl": "onbekend"},
+    "count_waiting": {"en": "still waiting", "nl": "nog even wachten"},
+    "attention": {"en": "Needs attention: {names}", "nl": "Vraagt aandacht: {names}"},
+    "data_through": {"en": "Data through {day}", "nl": "Data tot en met {day}"},
+    "data_through_range": {
+        "en": "Data through {first} to {last}, by source",
+        "nl": "Data tot en met {first} tot {last}, per bron",
+    },
+    # --- the table of goals
+    "goals": {"en": "The goals at a glance", "nl": "De doelen in één oogopslag"},
+    "col_goal_name": {"en": "Goal", "nl": "Doel"},
+    "col_status": {"en": "Status", "nl": "Status"},
+    "col_value": {"en": "Now", "nl": "Nu"},
+    "col_goal": {"en": "Agreed", "nl": "Afgesproken"},
+    "col_expected": {"en": "Expected by now", "nl": "Verwacht op dit moment"},
+    "col_period": {"en": "Period", "nl": "Periode"},
+    "col_owner": {"en": "Owner", "nl": "Eigenaar"},
+    # --- one goal
+    "measured": {"en": "Measured over", "nl": "Gemeten over"},
+    "built_from": {"en": "Worked out from", "nl": "Berekend uit"},
+    "per": {"en": "{numerator} over {denominator}", "nl": "{numerator} gedeeld door {denominator}"},
+    "with_young": {
+        "en": "{value} with the youngest days",
+        "nl": "{value} mét de jongste dagen",
+    },
+    "settled_note": {
+        "en": (
+            "The verdict leaves out the youngest days, because conversions of those days are"
+            " still arriving. With them, {kpi} comes to {value}."
+        ),
+        "nl": (
+            "Het oordeel laat de jongste dagen weg, want van die dagen komen er nog conversies"
+            " binnen. Mét die dagen komt {kpi} op {value}."
+        ),
+    },
+    "restated_note": {
+        "en": "The figures of recent days may still change: conversions keep arriving.",
+        "nl": "De cijfers van de laatste dagen kunnen nog veranderen: er komen nog conversies bij.",
+    },
+    "missing_note": {
+        "en": ("1 day of the period has no data.", "{n} days of the period have no data."),
+        "nl": (
+            "Van 1 dag in de periode is er geen data.",
+            "Van {n} dagen in de periode is er geen data.",
+        ),
+    },
+    "rolling": {
+        "en": ("the last day", "the last {n} days"),
+        "nl": ("de laatste dag", "de laatste {n} dagen"),
+    },
+    "deadline_left": {
+        "en": ("1 day to go", "{n} days to go"),
+        "nl": ("nog 1 dag", "nog {n} dagen"),
+    },
+    "deadline_over": {"en": "period over", "nl": "periode voorbij"},
+    "why_realistic": {"en": "Within reach because {because}", "nl": "Haalbaar omdat {because}"},
+    "agreed_label": {"en": "Agreed", "nl": "Afgesproken"},
+    "agreed_by_on": {"en": "by {names} on {day}", "nl": "door {names} op {day}"},
+    "agreed_by": {"en": "by {names}", "nl": "door {names}"},
+    "and": {"en": "and", "nl": "en"},
+    "history": {"en": "How it went", "nl": "Hoe het ging"},
+    "since": {"en": "since {day}", "nl": "sinds {day}"},
+    "from_through": {"en": "{first} – {last}", "nl": "{first} – {last}"},
+    # --- segments
+    "segments": {"en": "By {segment}", "nl": "Per {segment}"},
+    "segments_more": {
+        "en": ("and 1 more {segment}: {told}", "and {n} more {segments}: {told}"),
+        "nl": ("en nog 1 {segment}: {told}", "en nog {n} {segments}: {told}"),
+    },
+    "segment_count": {"en": "{n} {status}", "nl": "{n} {status}"},
+    "share": {"en": "{share} of {volume}", "nl": "{share} van {volume}"},
+    "trend": {"en": "Trend", "nl": "Verloop"},
+    "guilty": {
+        "en": "{name} weighs heaviest: {value}, on {share} of {volume}.",
+        "nl": "{name} weegt het zwaarst: {value}, bij {share} van {volume}.",
+    },
+    "guilty_plain": {
+        "en": "{name} weighs heaviest: {value}.",
+        "nl": "{name} weegt het zwaarst: {value}.",
+    },
+    # --- the plan
+    "plan": {"en": "The plan", "nl": "Het plan"},
+    "no_plan": {"en": "No steps have been agreed.", "nl": "Er zijn geen stappen afgesproken."},
+    "due": {"en": "by {day}", "nl": "uiterlijk {day}"},
+    "done_on": {"en": "done on {day}", "nl": "gedaan op {day}"},
+    "overdue": {
+        "en": ("1 day overdue", "{n} days overdue"),
+        "nl": ("1 dag te laat", "{n} dagen te laat"),
+    },
+    "due_today": {"en": "due today", "nl": "moet vandaag klaar"},
+    "due_in": {"en": ("due tomorrow", "in {n} days"), "nl": ("morgen klaar", "over {n} dagen")},
+    "no_due": {"en": "no date agreed", "nl": "geen datum afgesproken"},
+    # --- charts
+    "chart_title": {"en": "{kpi}, {window}", "nl": "{kpi}, {window}"},
+    "legend_period": {
+        "en": "since the start of the period",
+        "nl": "sinds het begin van de periode",
+    },
+    "legend_trailing": {"en": ("per day", "over {n} days"), "nl": ("per dag", "over {n} dagen")},
+    "legend_cumulative": {"en": "adding up", "nl": "opgeteld"},
+    "legend_goal": {"en": "agreed", "nl": "afgesproken"},
+    "legend_path": {"en": "path agreed", "nl": "afgesproken pad"},
+    "legend_pace": {"en": "even pace", "nl": "gelijkmatig tempo"},
+    "legend_band": {"en": "range agreed", "nl": "afgesproken marge"},
+    "legend_young": {"en": "still provisional", "nl": "nog voorlopig"},
+    "legend_missing": {"en": "no data", "nl": "geen data"},
+    "chart_described": {
+        "en": (
+            "Line chart of {kpi} from {first} through {last}. It ends at {value}; agreed is {goal}."
+        ),
+        "nl": (
+            "Lijngrafiek van {kpi} van {first} tot en met {last}. De lijn eindigt op {value};"
+            " afgesproken is {goal}."
+        ),
+    },
+    "chart_empty": {
+        "en": "There is no data to draw yet.",
+        "nl": "Er is nog geen data om te tekenen.",
+    },
+    # --- where the data stands
+    "sources": {"en": "Where the data stands", "nl": "Hoe de data ervoor staat"},
+    "sources_lead": {
+        "en": "A goal is only judged on data that is complete. Late or missing data is never"
+        " counted as a success or a failure.",
+        "nl": "Een doel wordt alleen beoordeeld op data die compleet is. Late of ontbrekende data"
+        " telt nooit als gehaald of gemist.",
+    },
+    "no_sources": {
+        "en": "No data source is connected yet.",
+        "nl": "Er is nog geen bron gekoppeld.",
+    },
+    "col_account": {"en": "Account", "nl": "Account"},
+    "col_through": {"en": "Data through", "nl": "Data tot en met"},
+    "col_expected_through": {"en": "Expected through", "nl": "Verwacht tot en met"},
+    "col_missing": {"en": "Missing days", "nl": "Ontbrekende dagen"},
+    "col_notes": {"en": "Notes", "nl": "Bijzonderheden"},
+    "up_to_date": {"en": "up to date", "nl": "bij"},
+    "behind": {
+        "en": ("1 day behind", "{n} days behind"),
+        "nl": ("1 dag achter", "{n} dagen achter"),
+    },
+    "never_loaded": {"en": "never loaded", "nl": "nog nooit geladen"},
+    "failed": {"en": "could not be read", "nl": "niet te lezen"},
+    "days_missing": {
+        "en": ("1 day missing", "{n} days missing"),
+        "nl": ("1 dag ontbreekt", "{n} dagen ontbreken"),
+    },
+    "none": {"en": "none", "nl": "geen"},
+    "loaded_at": {"en": "loaded {moment}", "nl": "geladen {moment}"},
+    "checks": {"en": "Data checks that fail", "nl": "Datacontroles die niet kloppen"},
+    "footer": {
+        "en": "Made by Koers on {moment} ({zone}).",
+        "nl": "Gemaakt door Koers op {moment} ({zone}).",
+    },
+    # --- digest
+    "subject_first": {
+        "en": "{client}: {n} goals, as they stand on {day}",
+        "nl": "{client}: {n} doelen, zoals ze er op {day} voor staan",
+    },
+    "subject_one": {"en": "{client}: {target} is {status}", "nl": "{client}: {target} is {status}"},
+    "subject_more": {
+        "en": ("{client}: {told}", "{client}: {told}"),
+        "nl": ("{client}: {told}", "{client}: {told}"),
+    },
+    "subject_unchanged": {
+        "en": "{client}: nothing has changed, as of {day}",
+        "nl": "{client}: niets veranderd, stand van {day}",
+    },
+    "hello_first": {
+        "en": "This is the first message about {client}. Here is how every goal stands; from now"
+        " on you only hear what changes.",
+        "nl": "Dit is het eerste bericht over {client}. Zo staan alle doelen ervoor; vanaf nu hoor"
+        " je alleen wat er verandert.",
+    },
+    "hello_changed": {
+        "en": ("One goal changed status.", "{n} goals changed status."),
+        "nl": ("Eén doel kreeg een andere status.", "{n} doelen kregen een andere status."),
+    },
+    "hello_unchanged": {
+        "en": "No goal changed status.",
+        "nl": "Geen enkel doel kreeg een andere status.",
+    },
+    "was": {"en": "was {status}", "nl": "was {status}"},
+    "is_new": {"en": "new", "nl": "nieuw"},
+    "recovered": {"en": "recovered", "nl": "hersteld"},
+    "line_value": {"en": "{value} now · agreed: {goal}", "nl": "nu {value} · afgesproken: {goal}"},
+    "line_expected": {
+        "en": "expected by now {expected}",
+        "nl": "verwacht op dit moment {expected}",
+    },
+    "line_gap": {"en": "gap {gap}", "nl": "verschil {gap}"},
+    "line_volume": {"en": "from {volume}", "nl": "uit {volume}"},
+    "next_step": {"en": "Next step: {do}", "nl": "Volgende stap: {do}"},
+    "others": {"en": "Unchanged", "nl": "Niet veranderd"},
+    "data_problems": {"en": "Data that needs attention", "nl": "Data die aandacht vraagt"},
+    "data_fine": {
+        "en": "All data is in, through {day}.",
+        "nl": "Alle data is binnen, tot en met {day}.",
+    },
+    "open_report": {"en": "Open the report", "nl": "Open het rapport"},
+    "report_at": {"en": "The report: {link}", "nl": "Het rapport: {link}"},
+    "left_out": {
+        "en": ("1 more goal is in the report.", "{n} more goals are in the report."),
+        "nl": ("Nog 1 doel staat in het rapport.", "Nog {n} doelen staan in het rapport."),
+    },
+    "left_out_sources": {
+        "en": ("and 1 more account", "and {n} more accounts"),
+        "nl": ("en nog 1 account", "en nog {n} accounts"),
+    },
+    "mail_footer": {
+        "en": "You get this because the route “{route}” of {client} points to you. Sent by Koers.",
+        "nl": "Je krijgt dit omdat de route “{route}” van {client} naar jou wijst. Verstuurd door"
+        " Koers.",
+    },
+    # --- relative days and counting
+    "today": {"en": "today", "nl": "vandaag"},
+    "yesterday": {"en": "yesterday", "nl": "gisteren"},
+    "tomorrow": {"en": "tomorrow", "nl": "morgen"},
+    "days_ago": {"en": ("1 day ago", "{n} days ago"), "nl": ("1 dag geleden", "{n} dagen geleden")},
+    "in_days": {"en": ("in 1 day", "in {n} days"), "nl": ("over 1 dag", "over {n} dagen")},
+    "days": {"en": ("1 day", "{n} days"), "nl": ("1 dag", "{n} dagen")},
+    "unit_rate": {"en": "percentage", "nl": "percentage"},
+    "unit_ratio": {"en": "ratio", "nl": "verhouding"},
+    "unit_money": {"en": "amount in {currency}", "nl": "bedrag in {currency}"},
+    "unit_count": {"en": "number", "nl": "aantal"},
+}
+
+
+def pick(phrase: Phrase, n: float | None = None) -> str:
+    """The one or the more of a phrase; without a count the more."""
+    if isinstance(phrase, str):
+        return phrase
+    return phrase[0] if n == 1 else phrase[1]
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """A phrase of TEXT with its placeholders filled; ``n`` also picks one or more."""
+    n = values.get("n")
+    told = pick(TEXT[key][language], n if isinstance(n, int | float) else None)
+    if isinstance(n, int | float):
+        values["n"] = formats.number(float(n), language)
+    return told.format(**values)
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def status(value: str, language: Language) -> str:
+    return STATUS[value][language]
+
+
+def source(value: str) -> str:
+    return SOURCE.get(value, value.replace("_", " ").title())
+
+
+def segment_word(target: Target, language: Language, *, n: int = 2) -> str:
+    one, more = SEGMENT.get(dimension(target), SEGMENT[""])[language]
+    return one if n == 1 else more
+
+
+def dimension(target: Target) -> str:
+    """The column that ``for_each`` means."""
+    return "campaign_id" if target.for_each == "campaign" else (target.for_each or "")
+
+
+def kpi_short(kpi: Kpi, language: Language) -> str:
+    """The abbreviation that a label carries in brackets (`CTR`), or else the label."""
+    label = kpi_label(kpi, language)
+    found = re.search(r"\(([A-Z]{2,6})\)$", label)
+    return found.group(1) if found else label
+
+
+def is_plural(kpi: Kpi, language: Language) -> bool:
+    """Whether a sentence about the KPI takes the plural: sessions are, kosten staan."""
+    words = kpi_short(kpi, language).lower().split()
+    return kpi.unit == "count" or (
+        language == "nl" and any(w.endswith("kosten") for w in words[:1])
+    )
+
+
+def kpi_label(kpi: Kpi, language: Language) -> str:
+    return kpi.label.get(language) or kpi.label.get("en") or kpi.name
+
+
+def goal(
+    target_goal: Goal, kpi: Kpi, language: Language, currency: str | None, *, bare: bool = False
+) -> str:
+    """`at least 4`, `from 3% to 5%`; ``bare`` leaves out the ± of a goal to hold."""
+
+    def told(value: float | None) -> str:
+        return formats.quantity(
+            value, kpi.unit, language, target_goal.currency or currency, is_goal=True
+        )
+
+    one, other = {
+        "at_least": (target_goal.at_least, None),
+        "at_most": (target_goal.at_most, None),
+        "from_to": (target_goal.from_, target_goal.to),
+        "between": target_goal.between or (None, None),
+        "maintain": (target_goal.maintain, None),
+    }[target_goal.kind]
+    b = (
+        formats.percentage(target_goal.within or 0.0, language, digits=1, fixed=False)
+        if target_goal.kind == "maintain"
+        else told(other)
+    )
+    if target_goal.kind == "maintain" and (bare or not target_goal.within):
+        return told(one)
+    return GOAL[target_goal.kind][language].format(a=told(one), b=b)
+
+
+def judged(evaluation: Evaluation) -> float | None:
+    """The value that the status rests on: without the days that still change, if there is one."""
+    settled = evaluation.settled_value
+    return evaluation.value if settled is None else settled
+
+
+def value(evaluation: Evaluation, kpi: Kpi, language: Language, currency: str | None) -> str:
+    """The value judged, told apart from what was agreed and expected."""
+    return formats.value_apart_from(
+        judged(evaluation),
+        (evaluation.goal, evaluation.expected),
+        kpi,
+        language,
+        evaluation.currency_code or currency,
+    )
+
+
+def expected(evaluation: Evaluation, kpi: Kpi, language: Language, currency: str | None) -> str:
+    money = evaluation.currency_code or currency
+    if evaluation.expected is None:
+        return formats.NOTHING
+    if evaluation.expected == evaluation.goal:
+        return formats.quantity(evaluation.expected, kpi.unit, language, money, is_goal=True)
+    rounded = round(evaluation.expected) if kpi.is_sum else evaluation.expected
+    return formats.value_apart_from(
+        rounded, (judged(evaluation), evaluation.goal), kpi, language, money
+    )
+
+
+def volume(evaluation: Evaluation, kpi: Kpi, language: Language) -> str:
+    """How much data the value rests on: `412,300 impressions`; empty for a sum."""
+    if evaluation.denominator is None or kpi.denominator is None:
+        return ""
+    told = formats.quantity(
+        evaluation.denominator,
+        "money" if _is_money(kpi.denominator) else "count",
+        language,
+        evaluation.currency_code,
+    )
+    return f"{told} {kpi.denominator.get(language) or kpi.denominator.get('en', '')}".strip()
+
+
+def _is_money(words: Mapping[str, str]) -> bool:
+    return words.get("en", "") in {"cost", "revenue", "conversion value", "spend"}
+
+
+def reason(
+    evaluation: Evaluation,
+    target: Target,
+    kpi: Kpi,
+    language: Language,
+    currency: str | None,
+) -> str:
+    """Why the status is what it is, in one sentence for people.
+
+    A key that this version does not know is told as the status itself, so that
+    a newer evaluation in the database never breaks a report.
+    """
+    if evaluation.reason not in REASON:
+        return capital(status(evaluation.status, language)) + "."
+    details = evaluation.details
+    counted = {
+        "too_early": details.get("days"),
+        "too_many_missing": details.get("missing"),
+        "segments_failing": details.get("failing"),
+        "segments_fine": details.get("judged"),
+    }.get(evaluation.reason)
+    n = counted if isinstance(counted, int | float) else None
+    phrase = pick(REASON[evaluation.reason][language], n)
+    bare_goal = goal(target.goal, kpi, language, evaluation.currency_code or currency)
+    # a count stands at the head of a pace sentence and needs its noun
+    told_value = value(evaluation, kpi, language, currency)
+    if evaluation.reason.endswith("_pace") and kpi.unit == "count":
+        told_value += " " + kpi.numerator.get(language, kpi.numerator.get("en", ""))
+    goal_end = (
+        formats.quantity(
+            evaluation.goal, kpi.unit, language, evaluation.currency_code or currency, is_goal=True
+        )
+        if evaluation.reason.endswith("_pace")
+        else bare_goal
+    )
+    values: dict[str, str] = {
+        "kpi": kpi_short(kpi, language),
+        "stands": pick(VERBS["stands"][language], 2 if is_plural(kpi, language) else 1),
+        "came_to": pick(VERBS["came_to"][language], 2 if is_plural(kpi, language) else 1),
+        "value": told_value,
+        "goal": goal_end,
+        "expected": expected(evaluation, kpi, language, currency),
+        "path": bare_goal,
+        "segment": segment_word(target, language, n=1),
+        "segments": segment_word(target, language),
+        "volume": (kpi.denominator or kpi.numerator).get(language, ""),
+    }
+    for key, detail in details.items():
+        values[key] = _detail(key, detail, language)
+    if evaluation.reason == "stale" and "through" not in details:
+        values["through"] = formats.NOTHING
+    if "days" in details:
+        values["days_told"] = say("days", language, n=details["days"])
+    return capital(phrase.format_map(_Forgiving(values)))
+
+
+class _Forgiving(dict[str, str]):
+    """A figure that an evaluation does not carry shows as a dash instead of an error."""
+
+    def __missing__(self, key: str) -> str:
+        return formats.NOTHING
+
+
+def _detail(key: str, detail: str | int | float, language: Language) -> str:
+    if isinstance(detail, str):
+        try:
+            return formats.day(date.fromisoformat(detail), language)
+        except ValueError:
+            told = formats.sentence_text(detail)
+            return told if key != "problem" or told.endswith((".", "…", "!", "?")) else told + "."
+    return formats.quantity(float(detail), "count", language)
+
+
+def relative_day(day: date, as_of: date, language: Language) -> str:
+    """`yesterday`, `in 3 days`; seen from the day of the report."""
+    distance = (day - as_of).days
+    near = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(distance)
+    if near:
+        return say(near, language)
+    return say("in_days" if distance > 0 else "days_ago", language, n=abs(distance))
+
+
+def period(target: Target, evaluation: Evaluation, language: Language) -> str:
+    if target.period.rolling_days:
+        return say("rolling", language, n=target.period.rolling_days)
+    start = evaluation.period_start or target.period.start
+    end = evaluation.period_end or target.period.end
+    if start is None or end is None:
+        return formats.name(target.period.said)
+    return formats.span(start, end - timedelta(days=1), language)
+
+
+def measured(evaluation: Evaluation, language: Language) -> str:
+    if evaluation.measured_from is None or evaluation.measured_through is None:
+        return ""
+    return formats.span(evaluation.measured_from, evaluation.measured_through, language)
+
+
+def listing(names: list[str], language: Language) -> str:
+    """`Sanne, Tom and Eva`."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {say('and', language)} {names[-1]}"
+
+
+def person(address: str) -> str:
+    """`Tom` for `tom@example.nl`: readers know one another by name."""
+    local = address.split("@")[0] if "@" in address else address
+    parts = [p for p in local.replace("_", ".").split(".") if p]
+    told = " ".join(p[:1].upper() + p[1:] for p in parts) if "@" in address else address
+    return formats.name(told or address, 60)
+
+
+def is_worse(now: Status, before: Status) -> bool:
+    return URGENCY[now] < URGENCY[before]
