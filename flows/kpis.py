@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from flows.yaml_loader import ConfigError, Finding, Node, load_yaml
 
 Unit = Literal["rate", "ratio", "money", "count"]
+Better = Literal["higher", "lower"]
+LANGUAGES = ("en", "nl")
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class Kpi:
 
     name: str
     unit: Unit
-    better: Literal["higher", "lower"]
+    better: Better
     is_sum: bool
     has_currency: bool
     dimensions: tuple[str, ...]
@@ -31,3 +37,127 @@ class Kpi:
     explained: dict[str, str]
     numerator: dict[str, str]  # in words: {"en": "clicks", "nl": "klikken"}
     denominator: dict[str, str] | None
+
+
+def sql_dir() -> Path:
+    """The folder of the SQL models: beside `flows` in a checkout, inside it when installed."""
+    here = Path(__file__).resolve().parent
+    installed = here / "_sql"
+    return installed if installed.is_dir() else here.parent / "sql"
+
+
+def load_kpis(directory: Path) -> dict[str, Kpi]:
+    """Read the catalogue from ``directory``/kpis: every `.sql` with the `.yaml` beside it.
+
+    Raises ConfigError with a finding for everything that is wrong in any file.
+    """
+    findings: list[Finding] = []
+    kpis: dict[str, Kpi] = {}
+    paths = sorted((directory / "kpis").glob("*.sql"))
+    for path in sorted((directory / "kpis").glob("*.yaml")):
+        if not path.with_suffix(".sql").exists():
+            problem = f"there is no {path.stem}.sql beside it"
+            findings.append(Finding(str(path), 1, "file", problem))
+    for path in paths:
+        described = path.with_suffix(".yaml")
+        document = load_yaml(described)
+        findings.extend(document.findings)
+        if document.root is None:
+            if not document.findings:
+                findings.append(Finding(str(described), 1, "file", "is empty", "expected `kpi:`"))
+            continue
+        reader = _Reader(str(described), findings)
+        kpi = reader.kpi(path.stem, document.root)
+        if kpi is not None:
+            kpis[kpi.name] = kpi
+    if not paths:
+        problem = "there is no KPI (*.sql)"
+        findings.append(Finding(str(directory / "kpis"), 1, "file", problem))
+    if findings:
+        raise ConfigError(findings=findings)
+    return kpis
+
+
+class _Reader:
+    """Reads the `kpi:` mapping of one file and notes what is wrong in it."""
+
+    def __init__(self, file: str, findings: list[Finding]) -> None:
+        self.file = file
+        self.findings = findings
+
+    def kpi(self, name: str, root: Node) -> Kpi | None:
+        node = root.get("kpi")
+        if node is None or not isinstance(node.value, dict):
+            self.tell(root.line, "kpi", "is missing", "expected unit, better, label, …")
+            return None
+        before = len(self.findings)
+        unit = cast(Unit, self.one_of(node, "unit", get_args(Unit)))
+        better = cast(Better, self.one_of(node, "better", get_args(Better)))
+        is_sum = self.flag(node, "sum")
+        has_denominator = node.get("denominator") is not None
+        if is_sum and has_denominator:
+            self.tell(node.line, "kpi.denominator", "a sum has none", "remove it or `sum: true`")
+        kpi = Kpi(
+            name=name,
+            unit=unit,
+            better=better,
+            is_sum=is_sum,
+            has_currency=self.flag(node, "currency"),
+            dimensions=self.names(node, "dimensions"),
+            sources=self.names(node, "sources"),
+            is_restated=self.flag(node, "restated"),
+            label=self.words(node, "label"),
+            explained=self.words(node, "explained"),
+            numerator=self.words(node, "numerator"),
+            denominator=None if is_sum else self.words(node, "denominator"),
+        )
+        return kpi if len(self.findings) == before else None
+
+    def tell(self, line: int, place: str, problem: str, expected: str = "") -> None:
+        self.findings.append(Finding(self.file, line, place, problem, expected))
+
+    def found(self, node: Node, key: str, expected: str) -> Node | None:
+        child = node.get(key)
+        if child is None:
+            self.tell(node.line, f"kpi.{key}", "is missing", expected)
+        return child
+
+    def one_of(self, node: Node, key: str, choices: tuple[str, ...]) -> str:
+        expected = f"expected {' or '.join(choices)}"
+        child = self.found(node, key, expected)
+        if child is not None and child.value not in choices:
+            self.tell(child.line, f"kpi.{key}", f'"{child.text}" is unknown', expected)
+        return str(child.value) if child is not None else choices[0]
+
+    def flag(self, node: Node, key: str) -> bool:
+        child = self.found(node, key, "expected true or false")
+        if child is not None and not isinstance(child.value, bool):
+            problem = f'"{child.text}" is neither true nor false'
+            self.tell(child.line, f"kpi.{key}", problem)
+        return bool(child is not None and child.value is True)
+
+    def names(self, node: Node, key: str) -> tuple[str, ...]:
+        expected = "expected a list of names"
+        child = self.found(node, key, expected)
+        if child is None:
+            return ()
+        plain = child.plain()
+        if not isinstance(plain, list) or not all(isinstance(item, str) for item in plain):
+            self.tell(child.line, f"kpi.{key}", f"is {child.kind}", expected)
+            return ()
+        return tuple(plain)
+
+    def words(self, node: Node, key: str) -> dict[str, str]:
+        expected = "expected text in en and nl"
+        child = self.found(node, key, expected)
+        if child is None:
+            return {}
+        plain = child.plain()
+        if (
+            not isinstance(plain, Mapping)
+            or set(plain) != set(LANGUAGES)
+            or not all(isinstance(text, str) and text for text in plain.values())
+        ):
+            self.tell(child.line, f"kpi.{key}", f"is {child.kind}", expected)
+            return {}
+        return {str(language): str(text) for language, text in plain.items()}
