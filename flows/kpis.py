@@ -94,8 +94,8 @@ class _Reader:
         unit = cast(Unit, self.one_of(node, "unit", get_args(Unit)))
         better = cast(Better, self.one_of(node, "better", get_args(Better)))
         is_sum = self.flag(node, "sum")
-        has_denominator = node.get("denominator") is not None
-        if is_sum and has_denominator:
+        denominator = node.get("denominator")
+        if is_sum and denominator is not None and not denominator.is_null:
             self.tell(node.line, "kpi.denominator", "a sum has none", "remove it or `sum: true`")
         kpi = Kpi(
             name=name,
