@@ -21,10 +21,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
+import grpc
 import requests
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
-from google.auth.transport.requests import Request
+from google.auth.transport.grpc import secure_authorized_channel
+from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2.credentials import Credentials as UserCredentials
 from google.oauth2.service_account import Credentials as ServiceAccountCredentials
 from requests.adapters import HTTPAdapter
@@ -280,6 +282,66 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
             until = until.replace(tzinfo=UTC)
         seconds = (until - (now or datetime.now(UTC))).total_seconds()
     return max(seconds, 0.0) if isfinite(seconds) else None
+
+
+def plain_text(text: str, credentials: Credentials | None = None) -> str:
+    """Return a vendor's words as one short line in which no secret of ``credentials`` stands."""
+    for name in ("token", "refresh_token", "client_secret"):
+        secret = getattr(credentials, name, None)
+        if isinstance(secret, str) and secret:
+            text = text.replace(secret, "***")
+    line = " ".join(text.split())
+    if "<html" in line[:200].lower() or line[:9].lower() == "<!doctype":
+        return "an HTML page, not an answer of the API"
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def who(credentials: Credentials) -> str:
+    """Say who has to be given access: the service account's address, or the signed-in user."""
+    address = getattr(credentials, "service_account_email", None)
+    return f"the service account {address}" if address else "the Google user who signed in"
+
+
+def authorized_session(credentials: Credentials, ca_file: Path | None) -> AuthorizedSession:
+    """Return a session that signs requests but leaves 401 to the caller, not refreshing itself."""
+    request, _ = _request_of(credentials)
+    session = AuthorizedSession(  # type: ignore[no-untyped-call]
+        credentials, refresh_status_codes=(), auth_request=request
+    )
+    if ca_file is not None:
+        session.mount("https://", _TrustingAdapter(ca_file))
+    return session
+
+
+def grpc_channel(
+    credentials: Credentials, target: str, ca_file: Path | None, options: Sequence[tuple[str, Any]]
+) -> Any:
+    """Return a TLS channel to ``host:port`` that signs each call with ``credentials``.
+
+    ``ca_file`` replaces the public certificate authorities. A loopback target
+    is never reached through a proxy. Raises SourceError on a malformed target.
+    """
+    if "://" in target or "/" in target or not target:
+        raise SourceError(
+            "the endpoint of a gRPC service is host:port, without a scheme",
+            reason="malformed_endpoint",
+            hint="correct endpoint, or set transport: rest",
+            scope="source",
+        )
+    authorities: bytes | None = None
+    if ca_file is not None:
+        ssl_context(ca_file)  # says what is wrong with the file
+        authorities = ca_file.read_bytes()
+    if target.rpartition(":")[0] in _LOOPBACK:
+        options = [*options, ("grpc.enable_http_proxy", 0)]
+    request, _ = _request_of(credentials)
+    return secure_authorized_channel(  # type: ignore[no-untyped-call]
+        credentials,
+        request,
+        target,
+        ssl_credentials=grpc.ssl_channel_credentials(root_certificates=authorities),
+        options=list(options),
+    )
 
 
 def _request_of(credentials: Credentials) -> tuple[Request, threading.Lock]:

@@ -1,0 +1,683 @@
+"""Google Analytics 4 through runReport of the Data API, over gRPC or REST.
+
+A reply is decoded from protobuf bytes to Arrow columns without a Python object
+per value: 2.7 times as fast as a loop over plain messages, 40 times as fast as
+the client library's own objects (docs: facts on performance).
+
+Source: https://developers.google.com/analytics/devguides/reporting/data/v1/rest/v1beta/properties/runReport
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import grpc
+import numpy as np
+import ptars
+import pyarrow as pa
+import pyarrow.compute as pc
+import requests
+from google.analytics.data_v1beta import BetaAnalyticsDataClient
+from google.analytics.data_v1beta.services.beta_analytics_data.transports import (
+    BetaAnalyticsDataGrpcTransport,
+    BetaAnalyticsDataRestTransport,
+)
+from google.analytics.data_v1beta.services.beta_analytics_data.transports.base import (
+    DEFAULT_CLIENT_INFO,
+)
+from google.analytics.data_v1beta.types import OrderBy, RunReportRequest, RunReportResponse
+from google.api_core import exceptions as api
+from google.api_core.gapic_v1.routing_header import to_grpc_metadata
+from google.auth.exceptions import GoogleAuthError
+from google.protobuf.json_format import ParseError
+
+from connectors import tables
+from connectors.base import (
+    AccessError,
+    Account,
+    AccountSelection,
+    AuthError,
+    Connection,
+    DateWindow,
+    Reply,
+    SourceError,
+    Table,
+    TransientError,
+)
+from connectors.google_credentials import (
+    auth_problem,
+    authorized_session,
+    check_url,
+    grpc_channel,
+    make_credentials,
+    plain_text,
+    refresh_first,
+    retry_after,
+    who,
+)
+
+SCOPES = ("https://www.googleapis.com/auth/analytics.readonly",)
+HOST = "analyticsdata.googleapis.com"
+PAGE_ROWS = 250_000  # the most that one answer can hold
+_METHOD = "/google.analytics.data.v1beta.BetaAnalyticsData/RunReport"
+# A page of 250,000 rows is far above gRPC's 4 MB.
+_CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+# google-api-core is only partly typed
+_routing: Callable[..., tuple[str, str]] = to_grpc_metadata
+_from_grpc_error: Callable[[grpc.RpcError], api.GoogleAPICallError] = api.from_grpc_error
+_AGENT: tuple[str, str] = DEFAULT_CLIENT_INFO.to_grpc_metadata()  # type: ignore[no-untyped-call]
+_PACIFIC = ZoneInfo("America/Los_Angeles")  # daily quota returns at midnight there
+
+
+@dataclass(frozen=True)
+class Report:
+    """What runReport is asked for one table: pairs of our column and the API's name.
+
+    Source: https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema
+    """
+
+    dimensions: tuple[tuple[str, str], ...]
+    metrics: tuple[tuple[str, str], ...]
+    above_zero: str | None = None  # a metric that must be more than 0
+
+
+_DATE = ("date_day", "date")
+_CHANNEL = ("session_default_channel_group", "sessionDefaultChannelGroup")
+_SESSION_METRICS = (
+    ("sessions", "sessions"),
+    ("engaged_sessions", "engagedSessions"),
+    ("total_users", "totalUsers"),
+    ("new_users", "newUsers"),
+    ("key_events", "keyEvents"),
+    ("transactions", "transactions"),
+    ("purchase_revenue", "purchaseRevenue"),
+    ("first_time_purchasers", "firstTimePurchasers"),
+)
+REPORTS: dict[str, Report] = {
+    tables.GA4_CHANNEL_DAY.name: Report((_DATE, _CHANNEL), _SESSION_METRICS),
+    tables.GA4_CAMPAIGN_DAY.name: Report(
+        (
+            _DATE,
+            ("session_source", "sessionSource"),
+            ("session_medium", "sessionMedium"),
+            ("session_campaign_name", "sessionCampaignName"),
+        ),
+        _SESSION_METRICS,
+    ),
+    tables.GA4_KEY_EVENT_DAY.name: Report(
+        (_DATE, _CHANNEL, ("event_name", "eventName")),
+        (("key_events", "keyEvents"),),
+        # without it there would be a row for every event that is no key event
+        above_zero="keyEvents",
+    ),
+}
+
+
+class GA4:
+    """GA4 properties. Safe to use from several threads.
+
+    Raises SourceError of scope ``source`` when the connection itself cannot be used.
+    """
+
+    source = "ga4"
+    tables: tuple[Table, ...] = tables.tables_of("ga4")
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        page_rows: int = PAGE_ROWS,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._connection = connection
+        self._page_rows = page_rows
+        self._now = now
+        self._credentials = make_credentials(connection, SCOPES)
+        self._own = threading.local()
+        self._clients: list[BetaAnalyticsDataClient] = []
+        self._lock = threading.Lock()
+        if connection.transport == "rest":
+            self._url = check_url(connection.endpoint or f"https://{HOST}", "endpoint")
+        else:
+            channel = grpc_channel(
+                self._credentials,
+                connection.endpoint or f"{HOST}:443",
+                connection.ca_file,
+                _CHANNEL_OPTIONS,
+            )
+            transport = BetaAnalyticsDataGrpcTransport(channel=channel)
+            self._clients.append(BetaAnalyticsDataClient(transport=transport))
+            # the client's own channel, but with the answer left as bytes
+            self._run_report = transport.grpc_channel.unary_unary(
+                _METHOD, request_serializer=RunReportRequest.serialize
+            )
+
+    # --- accounts -----------------------------------------------------------------------------
+
+    def accounts(self, selection: AccountSelection) -> list[Account]:
+        """Return the listed properties with currency and time zone, by a report of one row each.
+
+        A property that may not be read is ``refused``. One that could not be
+        asked right now stays ``enabled`` without currency and zone, so that its
+        slices are tried with their own retries; when that befalls all of them,
+        the first TransientError is raised.
+        """
+        if not selection.ids:
+            raise SourceError(
+                "GA4 properties are not discovered",
+                reason="no_property_ids",
+                hint="list property_ids",
+                scope="source",
+            )
+        found: list[Account] = []
+        busy: list[TransientError] = []
+        for listed in dict.fromkeys(selection.ids):
+            property_id = listed.removeprefix("properties/")
+            if not (property_id.isascii() and property_id.isdigit()):
+                problem = AccessError(
+                    f'"{plain_text(listed)}" is not a GA4 property id',
+                    reason="malformed_property_id",
+                    hint="take the number from GA4 under Admin › Property details",
+                )
+                found.append(Account("ga4", property_id, status="refused", problem=problem))
+                continue
+            try:
+                answer, _ = self._ask(_probe(property_id), property_id)
+            except TransientError as e:
+                busy.append(e)
+                found.append(Account("ga4", property_id))
+            except SourceError as e:
+                if e.scope == "source" and e.reason != "INVALID_ARGUMENT":
+                    raise
+                e.scope = "account"
+                found.append(Account("ga4", property_id, status="refused", problem=e))
+            else:
+                found.append(
+                    Account(
+                        "ga4",
+                        property_id,
+                        currency_code=answer.told.get("currency_code") or None,
+                        time_zone=answer.told.get("time_zone") or None,
+                    )
+                )
+        if busy and len(busy) == len(found):
+            raise busy[0]
+        return found
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    def fetch(self, table: Table, account: Account, window: DateWindow) -> Reply:
+        """Ask for one slice, a row per combination of the table's dimensions.
+
+        "(other)" rows are kept. Days are those of the property's time zone and
+        money is in its reporting currency. ``metadata`` holds what the API said
+        about sampling, thresholding, truncation and data loss to "(other)", and
+        the property's quota after the last page. All pages are read before the
+        first batch appears, because rows that shift between pages spoil them all.
+        """
+        report = REPORTS.get(table.name)
+        if report is None:
+            raise ValueError(f"{table.name} is not a table of GA4")
+        reply = Reply(batches=iter(()))
+        reply.batches = self._read(reply, report, table, account, window)
+        return reply
+
+    def _read(
+        self, reply: Reply, report: Report, table: Table, account: Account, window: DateWindow
+    ) -> Iterator[pa.RecordBatch]:
+        reply.announced_rows = 0
+        answers = self._pages(reply, report, account, window)
+        if window.start != window.end and any(_has_undated_rows(a, report) for a in answers):
+            # So many rows that GA4 folded days into "(other)": ask for each day by itself.
+            reply.announced_rows = 0
+            reply.metadata["read_by_day"] = True
+            answers = [
+                answer
+                for day in window.days
+                for answer in self._pages(reply, report, account, DateWindow(day, day))
+            ]
+        for answer in answers:
+            if answer.rows:
+                yield _to_batch(answer, report, table, account)
+
+    def _pages(
+        self, reply: Reply, report: Report, account: Account, window: DateWindow
+    ) -> list[_Answer]:
+        request = _request(report, account.account_id, window, self._page_rows)
+        answers: list[_Answer] = []
+        read = 0
+        while True:
+            request.offset = read
+            answer, request_id = self._ask(request, account.account_id)
+            answer.window = window
+            if request_id:
+                reply.request_ids.append(request_id)
+            _note(reply.metadata, answer)
+            announced = answers[0].row_count if answers else answer.row_count
+            read += answer.rows
+            answers.append(answer)
+            changed = answer.row_count != announced or read > announced
+            if changed or (answer.rows == 0 and read < announced):
+                raise TransientError(
+                    f"GA4 announced {announced} rows, then {answer.row_count}, "
+                    f"and gave {read} up to page {len(answers)}",
+                    reason="rows_changed_while_paging",
+                    hint="the slice is read again from its first page",
+                )
+            if read == announced:
+                reply.announced_rows = (reply.announced_rows or 0) + announced
+                return answers
+
+    # --- one call -----------------------------------------------------------------------------
+
+    def _ask(self, request: RunReportRequest, property_id: str) -> tuple[_Answer, str]:
+        """Send one request; a token that the API calls expired is replaced once."""
+        refresh_first(self._credentials)
+        try:
+            return self._call(request)
+        except api.Unauthorized:
+            refresh_first(self._credentials, force=True)
+        except Exception as e:
+            self._fail(e, property_id)
+        try:
+            return self._call(request)
+        except Exception as e:
+            self._fail(e, property_id)
+
+    def _call(self, request: RunReportRequest) -> tuple[_Answer, str]:
+        timeout = self._connection.timeout_seconds
+        if self._connection.transport == "rest":
+            response = self._rest_client().run_report(request, retry=None, timeout=timeout)
+            return _decode(RunReportResponse.serialize(response)), ""
+        try:
+            raw, call = self._run_report.with_call(
+                request,
+                timeout=timeout,
+                metadata=(
+                    _routing((("property", request.property),)),
+                    _AGENT,
+                ),
+            )
+        except grpc.RpcError as e:
+            raise _from_grpc_error(e) from e
+        return _decode(raw), _request_id((*call.initial_metadata(), *call.trailing_metadata()))
+
+    def _rest_client(self) -> BetaAnalyticsDataClient:
+        client = getattr(self._own, "client", None)
+        if client is None:
+            transport = _RestTransport(
+                self._url, authorized_session(self._credentials, self._connection.ca_file)
+            )
+            client = self._own.client = BetaAnalyticsDataClient(transport=transport)
+            with self._lock:
+                self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._clients:
+                client.transport.close()  # type: ignore[no-untyped-call]
+            self._clients.clear()
+
+    # --- what went wrong ----------------------------------------------------------------------
+
+    def _fail(self, error: Exception, property_id: str) -> NoReturn:
+        """Raise the SourceError that ``error`` means; pass on what is not the vendor's."""
+        if isinstance(error, GoogleAuthError):
+            raise auth_problem(error) from error
+        if isinstance(error, api.GoogleAPICallError):
+            if "Getting metadata from plugin failed" in (error.message or ""):
+                # the channel could not refresh the token and calls it 503: ask for the reason
+                refresh_first(self._credentials, force=True)
+            raise self._problem(error, property_id) from error
+        if isinstance(error, requests.RequestException | OSError):
+            raise TransientError(
+                f"GA4 could not be reached: {type(error).__name__}", reason="unreachable"
+            ) from error
+        if isinstance(error, ParseError | UnicodeDecodeError | _Undecodable):
+            raise TransientError(
+                "GA4's answer is not what the API promises (cut off, or from another server)",
+                reason="malformed_answer",
+            ) from error
+        raise error
+
+    def _problem(self, error: api.GoogleAPICallError, property_id: str) -> SourceError:
+        code = (
+            error.grpc_status_code.name
+            if error.grpc_status_code
+            else _CODES.get(error.code or 0, "")
+        )
+        reason = error.reason or code or str(error.code)
+        text = plain_text(_without_url(error), self._credentials)
+        told: dict[str, Any] = {"reason": reason, "request_id": _request_id_of(error)}
+        if isinstance(error, api.Unauthorized):
+            return AuthError(f"GA4 refuses the access token: {text}", hint="sign in again", **told)
+        if isinstance(error, api.Forbidden):
+            return self._forbidden(text, property_id, told)
+        if isinstance(error, api.TooManyRequests):
+            return self._quota(error, text, property_id, told)
+        if isinstance(error, api.NotFound):
+            return AccessError(
+                f"GA4 property {property_id} was not found: {text}",
+                hint="check property_ids, and endpoint if one is set",
+                **told,
+            )
+        if isinstance(error, api.BadRequest):
+            told["reason"] = code or reason
+            return SourceError(f"GA4 refuses the report: {text}", scope="source", **told)
+        if isinstance(error, api.MethodNotImplemented):
+            return SourceError(
+                f"this is not the Google Analytics Data API: {text}",
+                hint="check endpoint",
+                scope="source",
+                **told,
+            )
+        if isinstance(error, api.ClientError) and not isinstance(
+            error, api.Aborted | api.Cancelled
+        ):
+            return SourceError(f"GA4 refuses the request: {text}", scope="source", **told)
+        return TransientError(
+            f"GA4 could not answer: {text}", retry_after_seconds=_wait_of(error), **told
+        )
+
+    def _forbidden(self, text: str, property_id: str, told: dict[str, Any]) -> SourceError:
+        if told["reason"] in ("SERVICE_DISABLED", "CONSUMER_INVALID", "BILLING_DISABLED"):
+            return SourceError(
+                f"the Google Cloud project may not use the Google Analytics Data API: {text}",
+                hint="enable the Google Analytics Data API in the project",
+                scope="source",
+                **told,
+            )
+        if told["reason"] == "ACCESS_TOKEN_SCOPE_INSUFFICIENT":
+            return AuthError(
+                f"the credential was not allowed to read Analytics: {text}",
+                hint="sign in again and allow read access to Google Analytics",
+                **told,
+            )
+        return AccessError(
+            f"GA4 property {property_id} may not be read: {text}",
+            hint=f"add {who(self._credentials)} as Viewer of the property "
+            "(GA4 › Admin › Property access management)",
+            **told,
+        )
+
+    def _quota(
+        self, error: api.GoogleAPICallError, text: str, property_id: str, told: dict[str, Any]
+    ) -> SourceError:
+        """Say when the exhausted quota returns.
+
+        Source: https://developers.google.com/analytics/devguides/reporting/data/v1/quotas
+        """
+        now, said = self._now().astimezone(UTC), text.lower()
+        scope = "account"
+        if "concurrent" in said:
+            wait, scope = 30.0, "slice"
+        elif "per day" in said or "24 hours" in said:
+            there = now.astimezone(_PACIFIC)
+            midnight = datetime.combine(there.date() + timedelta(days=1), datetime.min.time())
+            wait = (midnight.replace(tzinfo=_PACIFIC).astimezone(UTC) - now).total_seconds()
+        elif "hour" in said or "threshold" in said or "server error" in said:
+            hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+            wait = (hour - now).total_seconds()
+        else:
+            wait, scope = 60.0, "slice"
+        asked = _wait_of(error)
+        return TransientError(
+            f"GA4 property {property_id} has used up a quota: {text}",
+            retry_after_seconds=wait if asked is None else asked,
+            scope=scope,
+            **told,
+        )
+
+
+class _RestTransport(BetaAnalyticsDataRestTransport):
+    """The client's REST transport with a session that trusts a private certificate."""
+
+    def __init__(self, url: str, session: Any) -> None:
+        super().__init__(host=url, credentials=session.credentials)
+        self._session = session
+
+
+# --- the request ------------------------------------------------------------------------------
+
+
+def _request(report: Report, property_id: str, window: DateWindow, limit: int) -> RunReportRequest:
+    by_name = OrderBy.DimensionOrderBy.OrderType.ALPHANUMERIC
+    above_zero = None
+    if report.above_zero:
+        above_zero = {
+            "filter": {
+                "field_name": report.above_zero,
+                "numeric_filter": {"operation": "GREATER_THAN", "value": {"int64_value": 0}},
+            }
+        }
+    return RunReportRequest(
+        property=f"properties/{property_id}",
+        dimensions=[{"name": name} for _, name in report.dimensions],
+        metrics=[{"name": name} for _, name in report.metrics],
+        date_ranges=[{"start_date": str(window.start), "end_date": str(window.end)}],
+        metric_filter=above_zero,
+        # by every dimension: a total order, so that pages neither overlap nor leave a gap
+        order_bys=[
+            {"dimension": {"dimension_name": name, "order_type": by_name}}
+            for _, name in report.dimensions
+        ],
+        limit=limit,
+        return_property_quota=True,
+    )
+
+
+def _probe(property_id: str) -> RunReportRequest:
+    return RunReportRequest(
+        property=f"properties/{property_id}",
+        metrics=[{"name": "sessions"}],
+        date_ranges=[{"start_date": "yesterday", "end_date": "yesterday"}],
+        limit=1,
+    )
+
+
+# --- the answer -------------------------------------------------------------------------------
+
+
+class _Undecodable(Exception):
+    """The bytes are no RunReportResponse."""
+
+
+@dataclass
+class _Answer:
+    """One page. ``dimensions`` and ``metrics`` are text columns by the API's name."""
+
+    row_count: int
+    rows: int
+    dimensions: dict[str, pa.Array]
+    metrics: dict[str, pa.Array]
+    told: dict[str, Any]
+    quota: dict[str, Any] | None
+    window: DateWindow | None = None
+
+
+@cache
+def _handler() -> Any:
+    message = RunReportResponse.pb(RunReportResponse()).DESCRIPTOR
+    pool = ptars.HandlerPool([message.file], config=ptars.PtarsConfig(enum_repr="string"))
+    return pool.get_for_message(message)
+
+
+def _decode(raw: bytes) -> _Answer:
+    try:
+        page = _handler().list_to_record_batch([raw])
+    except Exception as e:  # ptars raises several kinds
+        raise _Undecodable(str(e)) from e
+    rows = page.column("rows").flatten()
+    rest = page.select(
+        ["dimension_headers", "metric_headers", "row_count", "metadata", "property_quota"]
+    ).to_pylist()[0]
+    return _Answer(
+        row_count=rest["row_count"],
+        rows=len(rows),
+        dimensions=_columns(rows, "dimension_values", rest["dimension_headers"]),
+        metrics=_columns(rows, "metric_values", rest["metric_headers"]),
+        told=rest["metadata"] or {},
+        quota=rest["property_quota"],
+    )
+
+
+def _columns(rows: pa.StructArray, name: str, headers: list[dict[str, Any]]) -> dict[str, pa.Array]:
+    """Turn rows of lists of values into one column per header."""
+    if not len(rows):
+        return {}
+    lists, wide = rows.field(name), len(headers)
+    lengths = pc.min_max(pc.list_value_length(lists)).as_py()
+    if lengths != {"min": wide, "max": wide}:
+        raise _Undecodable(f"rows have {lengths} {name}, {wide} were announced")
+    values = lists.flatten().field("value")
+    first = np.arange(0, len(rows) * wide, wide)
+    return {header["name"]: values.take(pa.array(first + i)) for i, header in enumerate(headers)}
+
+
+def _has_undated_rows(answer: _Answer, report: Report) -> bool:
+    named = dict(report.dimensions)
+    dates = answer.dimensions.get(named["date_day"])
+    return dates is not None and "(other)" in pc.unique(dates).to_pylist()
+
+
+def _to_batch(answer: _Answer, report: Report, table: Table, account: Account) -> pa.RecordBatch:
+    """Cast one page's text columns to the table's schema."""
+    asked = dict((*report.dimensions, *report.metrics))
+    given = answer.dimensions | answer.metrics
+    missing = [name for name in asked.values() if name not in given]
+    if missing:
+        raise TransientError(f"GA4's answer lacks {', '.join(missing)}", reason="malformed_answer")
+    columns = []
+    for field in table.schema:
+        if field.name == "account_id":
+            column = pa.repeat(pa.scalar(account.account_id, field.type), answer.rows)
+        elif field.name == "currency_code":
+            currency = answer.told.get("currency_code") or account.currency_code
+            column = pa.repeat(pa.scalar(currency, field.type), answer.rows)
+        elif field.name == "date_day":
+            column = _days(given[asked[field.name]], answer.window)
+        elif pa.types.is_string(field.type):
+            column = pc.fill_null(given[asked[field.name]], "")
+        else:
+            column = _numbers(given[asked[field.name]], field)
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
+def _days(text: pa.Array, window: DateWindow | None) -> pa.Array:
+    """Parse 20261101; "(other)" can only be the day that was asked for by itself."""
+    known = pc.fill_null(text, "").dictionary_encode()
+    alone = window.start if window is not None and window.start == window.end else None
+    days = [_day(value, alone) for value in known.dictionary.to_pylist()]
+    return pa.array(days, pa.date32()).take(known.indices)
+
+
+def _day(value: str, alone: date | None) -> date:
+    if value == "(other)" and alone is not None:
+        return alone
+    try:
+        return datetime.strptime(value, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError as e:
+        raise TransientError(
+            f'GA4 gave "{plain_text(value)}" where a date belongs', reason="malformed_answer"
+        ) from e
+
+
+def _numbers(text: pa.Array, field: pa.Field) -> pa.Array:
+    try:
+        return text.cast(field.type)
+    except pa.ArrowInvalid:
+        pass
+    try:  # a count written as 12.0 or 1.2E7
+        return text.cast(pa.float64()).cast(field.type)
+    except pa.ArrowInvalid as e:
+        raise TransientError(
+            f"GA4 gave something that is no number for {field.name}", reason="malformed_answer"
+        ) from e
+
+
+def _note(metadata: dict[str, Any], answer: _Answer) -> None:
+    """Keep what the pages said: flags once set, lists without repeats, the last quota."""
+    told = answer.told
+    metadata["pages"] = metadata.get("pages", 0) + 1
+    for name in ("currency_code", "time_zone", "empty_reason", "schema_restriction_response"):
+        metadata[name] = told.get(name) or metadata.get(name)
+    for name in ("data_loss_from_other_row", "subject_to_thresholding"):
+        metadata[name] = bool(told.get(name)) or metadata.get(name, False)
+    for name in ("sampling_metadatas", "data_truncation_reasons"):
+        kept = metadata.setdefault(name, [])
+        kept += [entry for entry in told.get(name) or [] if entry not in kept]
+    if answer.quota is not None:
+        metadata["property_quota"] = answer.quota
+
+
+# --- reading errors ---------------------------------------------------------------------------
+
+_CODES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def _without_url(error: api.GoogleAPICallError) -> str:
+    """The REST client writes `POST https://…: text`; only the text is the API's."""
+    message = str(error.message or "")
+    url = getattr(getattr(error.response, "request", None), "url", None)
+    return message.partition(f"{url}: ")[2] if url and f"{url}: " in message else message
+
+
+def _wait_of(error: api.GoogleAPICallError) -> float | None:
+    """Return what Retry-After or google.rpc.RetryInfo asks for, in seconds."""
+    headers = getattr(error.response, "headers", None)
+    if headers is not None and (wait := retry_after(headers.get("Retry-After"))) is not None:
+        return wait
+    for detail in error.details or ():
+        if isinstance(detail, dict):
+            if str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
+                return retry_after(str(detail.get("retryDelay", "")).removesuffix("s"))
+        elif hasattr(detail, "retry_delay"):
+            return float(detail.retry_delay.ToTimedelta().total_seconds())
+    return retry_after(dict(_metadata_of(error)).get("retry-after"))
+
+
+def _request_id_of(error: api.GoogleAPICallError) -> str:
+    for detail in error.details or ():
+        found = (
+            detail.get("requestId", "")
+            if isinstance(detail, dict)
+            else getattr(detail, "request_id", "")
+        )
+        if found:
+            return str(found)
+    headers = getattr(error.response, "headers", None)
+    return _request_id(headers.items() if headers is not None else _metadata_of(error))
+
+
+def _metadata_of(error: api.GoogleAPICallError) -> list[tuple[str, str]]:
+    call = error.response
+    if not isinstance(call, grpc.Call):
+        return []
+    return [*(call.initial_metadata() or ()), *(call.trailing_metadata() or ())]
+
+
+def _request_id(metadata: Any) -> str:
+    for name, value in metadata:
+        if name.lower() in ("request-id", "x-request-id"):
+            return str(value)
+    return ""
