@@ -1,0 +1,90 @@
+with
+
+costs as (
+    select
+        client,
+        date_day,
+        currency_code,
+        sum(cost) as cost
+    from marts.paid_media_day
+    group by all
+),
+
+-- a purchaser cannot be split among currencies, and must not be counted once for each
+single_currency_days as (
+    select
+        client,
+        date_day
+    from costs
+    group by all
+    having count(*) = 1
+),
+
+single_currency_clients as (
+    select
+        client,
+        min(currency_code) as currency_code
+    from costs
+    group by all
+    having count(distinct currency_code) = 1
+),
+
+customers as (
+    select
+        client,
+        date_day,
+        sum(first_time_purchasers) as first_time_purchasers
+    from marts.site_channel_day
+    group by all
+),
+
+-- every day that either side knows of; the other side stays null: unknown, not zero
+days_with_cost as (
+    select
+        costs.client,
+        costs.date_day,
+        costs.currency_code,
+        costs.cost,
+        if(single_currency_days.client is not null, customers.first_time_purchasers, null) as customers
+    from costs
+    left join single_currency_days
+        on
+            costs.client = single_currency_days.client
+            and costs.date_day = single_currency_days.date_day
+    left join customers
+        on
+            costs.client = customers.client
+            and costs.date_day = customers.date_day
+),
+
+days_without_cost as (
+    select
+        customers.client,
+        customers.date_day,
+        single_currency_clients.currency_code,
+        null as cost,
+        customers.first_time_purchasers as customers
+    from customers
+    inner join single_currency_clients
+        on customers.client = single_currency_clients.client
+    anti join costs
+        on
+            customers.client = costs.client
+            and customers.date_day = costs.date_day
+),
+
+days as (
+    select * from days_with_cost
+    union all by name
+    select * from days_without_cost
+)
+
+select
+    -- keys
+    client,
+    date_day,
+    currency_code,
+    -- measures
+    cost as numerator,
+    customers as denominator
+from days

@@ -1,0 +1,15 @@
+select
+    -- keys
+    client,
+    date_day,
+    source,
+    account_id,
+    channel_type,
+    campaign_id,
+    campaign_name,
+    device,
+    network,
+    -- measures
+    conversions as numerator,
+    cast(null as double) as denominator
+from marts.paid_media_day

@@ -1,0 +1,16 @@
+select
+    -- keys
+    client,
+    date_day,
+    source,
+    account_id,
+    channel_type,
+    campaign_id,
+    campaign_name,
+    device,
+    network,
+    currency_code,
+    -- measures
+    conversions_value as numerator,
+    cast(null as double) as denominator
+from marts.paid_media_day

@@ -1,0 +1,22 @@
+select
+    -- keys
+    client,
+    'ga4' as source,
+    account_id,
+    date_day,
+    session_source,
+    session_medium,
+    session_campaign_name as campaign_name,
+    currency_code,
+    -- measures
+    sessions,
+    engaged_sessions,
+    total_users,
+    new_users,
+    key_events,
+    transactions as purchases,
+    try_cast(purchase_revenue as decimal(38, 6)) as revenue,
+    first_time_purchasers,
+    -- ledger
+    loaded_at
+from raw.ga4__campaign_day
