@@ -68,6 +68,11 @@ def money(
     return _joined(told)
 
 
+def currency_symbol(currency: str, language: Language) -> str:
+    symbol: str = numbers.get_currency_symbol(currency, _LOCALES[language])
+    return symbol
+
+
 def quantity(
     value: float | None,
     unit: Unit,
@@ -104,12 +109,6 @@ def quantity(
     if unit == "count" and (size >= 100 or _is_whole(value)):
         return number(value, language, digits=extra_digits)
     return number(value, language, digits=1 + extra_digits)
-
-
-def kpi_value(
-    value: float | None, kpi: Kpi, language: Language, currency: str | None, **told: bool
-) -> str:
-    return quantity(value, kpi.unit, language, currency, is_goal=told.get("is_goal", False))
 
 
 def value_apart_from(

@@ -16,7 +16,8 @@ from flows.kpis import Kpi
 from flows.report import formats
 from flows.report.formats import Language
 from flows.settings import Goal, Target
-from flows.targets.evaluation import Evaluation, Status
+from flows.targets.evaluation import Evaluation, Series, Status
+from flows.targets.path import sums_of, window_start
 
 Phrase = str | tuple[str, str]
 Tone = Literal["good", "warn", "bad", "unknown", "waiting"]
@@ -103,6 +104,10 @@ REASON: dict[str, dict[str, Phrase]] = {
         "en": "Only {denominator} {volume}, where at least {minimum} are needed for a verdict.",
         "nl": "Nog maar {denominator} {volume}; voor een oordeel zijn er minstens {minimum} nodig.",
     },
+    "below_minimum_events": {
+        "en": "Only {numerator} {events}, where at least {minimum} are needed for a verdict.",
+        "nl": "Nog maar {numerator} {events}; voor een oordeel zijn er minstens {minimum} nodig.",
+    },
     "nothing_loaded": {
         "en": "None of the days measured has been loaded yet.",
         "nl": "Van de gemeten dagen is nog niets binnen.",
@@ -154,24 +159,25 @@ REASON: dict[str, dict[str, Phrase]] = {
         "nl": "{kpi} {stands} {value}; op weg {path} hoort dat nu {expected} te zijn.",
     },
     "near_path": {
-        "en": "{kpi} {stands} {value}, just short of the {expected} due by now on the way {path}.",
-        "nl": "{kpi} {stands} {value}, net niet de {expected} die het op weg {path} nu hoort te zijn.",
+        "en": "{kpi} {stands} {value}, close to the {expected} due by now on the way {path}.",
+        "nl": "{kpi} {stands} {value}, dicht bij de {expected} die er nu hoort te zijn ({path}).",
     },
     "off_path": {
         "en": "{kpi} {stands} {value}, while it should be {expected} by now on the way {path}.",
         "nl": "{kpi} {stands} {value}, terwijl dat op weg {path} nu {expected} hoort te zijn.",
     },
     "on_pace": {
-        "en": "{value} so far; the pace to {goal} asks for {expected} by now.",
-        "nl": "{value} tot nu toe; het tempo naar {goal} vraagt er nu {expected}.",
+        "en": "{value} so far; an even pace to {goal} comes to {expected} by now.",
+        "nl": "{value} tot nu toe; een gelijkmatig tempo naar {goal} komt nu uit op {expected}.",
     },
     "near_pace": {
-        "en": "{value} so far, close to the {expected} that the pace to {goal} asks for by now.",
-        "nl": "{value} tot nu toe, dicht bij de {expected} die het tempo naar {goal} nu vraagt.",
+        "en": "{value} so far, close to the {expected} of an even pace to {goal}.",
+        "nl": "{value} tot nu toe, dicht bij de {expected} van een gelijkmatig tempo naar {goal}.",
     },
     "off_pace": {
-        "en": "{value} so far, while the pace to {goal} asks for {expected} by now.",
-        "nl": "{value} tot nu toe, terwijl het tempo naar {goal} er nu {expected} vraagt.",
+        "en": "{value} so far, while an even pace to {goal} comes to {expected} by now.",
+        "nl": "{value} tot nu toe, terwijl een gelijkmatig tempo naar {goal} nu uitkomt op"
+        " {expected}.",
     },
     "in_band": {
         "en": "{kpi} {stands} {value}, inside the range agreed: {goal}.",
@@ -187,27 +193,27 @@ REASON: dict[str, dict[str, Phrase]] = {
     },
     "segments_failing": {
         "en": (
-            "{failing} of {judged} {segments} does not make {goal}.",
-            "{failing} of {judged} {segments} do not make {goal}.",
+            "{failing} of {judged} {parts} does not make {goal}.",
+            "{failing} of {judged} {parts} do not make {goal}.",
         ),
         "nl": (
-            "{failing} van de {judged} {segments} haalt {goal} niet.",
-            "{failing} van de {judged} {segments} halen {goal} niet.",
+            "{failing} van de {judged} {parts} haalt {goal} niet.",
+            "{failing} van de {judged} {parts} halen {goal} niet.",
         ),
     },
     "segments_fine": {
         "en": (
-            "The one {segment} that can be judged makes {goal}.",
-            "All {judged} {segments} make {goal}.",
+            "The one {part} that can be judged makes {goal}.",
+            "All {judged} {parts} make {goal}.",
         ),
         "nl": (
-            "De enige {segment} met genoeg data haalt {goal}.",
-            "Alle {judged} {segments} halen {goal}.",
+            "De enige {part} met genoeg data haalt {goal}.",
+            "Alle {judged} {parts} halen {goal}.",
         ),
     },
     "segments_unknown": {
-        "en": "None of the {segments} has enough data for a verdict.",
-        "nl": "Geen van de {segments} heeft genoeg data voor een oordeel.",
+        "en": "None of the {parts} has enough data for a verdict.",
+        "nl": "Geen van de {parts} heeft genoeg data voor een oordeel.",
     },
     "goal_met": {
         "en": "The period is over: {kpi} {came_to} {value}, where {goal} was agreed.",
@@ -604,17 +610,33 @@ def goal(
     return GOAL[target_goal.kind][language].format(a=told(one), b=b)
 
 
+def rests_on_settled(evaluation: Evaluation) -> bool:
+    """Whether the verdict leaves out the youngest days; at the very end every day counts."""
+    return (
+        evaluation.settled_value is not None
+        and "settled_through" in evaluation.details
+        and evaluation.status not in ("achieved", "missed")
+    )
+
+
 def judged(evaluation: Evaluation) -> float | None:
-    """The value that the status rests on: without the days that still change, if there is one."""
-    settled = evaluation.settled_value
-    return evaluation.value if settled is None else settled
+    """The value that the status rests on."""
+    return evaluation.settled_value if rests_on_settled(evaluation) else evaluation.value
+
+
+def due(evaluation: Evaluation) -> float | None:
+    """What the goal asked for on the last day that was judged."""
+    settled = evaluation.details.get("settled_expected")
+    if rests_on_settled(evaluation) and isinstance(settled, int | float):
+        return float(settled)
+    return evaluation.expected
 
 
 def value(evaluation: Evaluation, kpi: Kpi, language: Language, currency: str | None) -> str:
     """The value judged, told apart from what was agreed and expected."""
     return formats.value_apart_from(
         judged(evaluation),
-        (evaluation.goal, evaluation.expected),
+        (evaluation.goal, due(evaluation)),
         kpi,
         language,
         evaluation.currency_code or currency,
@@ -622,27 +644,50 @@ def value(evaluation: Evaluation, kpi: Kpi, language: Language, currency: str | 
 
 
 def expected(evaluation: Evaluation, kpi: Kpi, language: Language, currency: str | None) -> str:
-    money = evaluation.currency_code or currency
-    if evaluation.expected is None:
+    money, asked = evaluation.currency_code or currency, due(evaluation)
+    if asked is None:
         return formats.NOTHING
-    if evaluation.expected == evaluation.goal:
-        return formats.quantity(evaluation.expected, kpi.unit, language, money, is_goal=True)
-    rounded = round(evaluation.expected) if kpi.is_sum else evaluation.expected
+    if asked == evaluation.goal:
+        return formats.quantity(asked, kpi.unit, language, money, is_goal=True)
     return formats.value_apart_from(
-        rounded, (judged(evaluation), evaluation.goal), kpi, language, money
+        float(round(asked)) if kpi.is_sum and abs(asked) >= 100 else asked,
+        (judged(evaluation), evaluation.goal),
+        kpi,
+        language,
+        money,
     )
 
 
-def volume(evaluation: Evaluation, kpi: Kpi, language: Language) -> str:
+def denominator(
+    target: Target, evaluation: Evaluation, kpi: Kpi, series: Series | None
+) -> float | None:
+    """Σdenominator over the days that the verdict rests on."""
+    window = judged_window(target, evaluation)
+    if series is None or window is None or not rests_on_settled(evaluation):
+        return evaluation.denominator
+    days = [day for day in series.days if window[0] <= day.date_day <= window[1]]
+    return sums_of(days, kpi)[1]
+
+
+def volume(
+    target: Target,
+    evaluation: Evaluation,
+    kpi: Kpi,
+    language: Language,
+    series: Series | None = None,
+) -> str:
     """How much data the value rests on: `412,300 impressions`; empty for a sum."""
-    if evaluation.denominator is None or kpi.denominator is None:
+    amount = denominator(target, evaluation, kpi, series)
+    if amount is None or kpi.denominator is None:
+        return ""
+    is_money = _is_money(kpi.denominator)
+    if is_money and not evaluation.currency_code:
         return ""
     told = formats.quantity(
-        evaluation.denominator,
-        "money" if _is_money(kpi.denominator) else "count",
-        language,
-        evaluation.currency_code,
+        float(round(amount)), "money" if is_money else "count", language, evaluation.currency_code
     )
+    if is_money:
+        told = formats.money(amount, evaluation.currency_code or "", language, digits=0)
     return f"{told} {kpi.denominator.get(language) or kpi.denominator.get('en', '')}".strip()
 
 
@@ -665,6 +710,9 @@ def reason(
     if evaluation.reason not in REASON:
         return capital(status(evaluation.status, language)) + "."
     details = evaluation.details
+    key = evaluation.reason
+    if key == "below_minimum" and "numerator" in details:
+        key = "below_minimum_events"
     counted = {
         "too_early": details.get("days"),
         "too_many_missing": details.get("missing"),
@@ -672,7 +720,7 @@ def reason(
         "segments_fine": details.get("judged"),
     }.get(evaluation.reason)
     n = counted if isinstance(counted, int | float) else None
-    phrase = pick(REASON[evaluation.reason][language], n)
+    phrase = pick(REASON[key][language], n)
     bare_goal = goal(target.goal, kpi, language, evaluation.currency_code or currency)
     # a count stands at the head of a pace sentence and needs its noun
     told_value = value(evaluation, kpi, language, currency)
@@ -693,12 +741,13 @@ def reason(
         "goal": goal_end,
         "expected": expected(evaluation, kpi, language, currency),
         "path": bare_goal,
-        "segment": segment_word(target, language, n=1),
-        "segments": segment_word(target, language),
+        "part": segment_word(target, language, n=1),
+        "parts": segment_word(target, language),
         "volume": (kpi.denominator or kpi.numerator).get(language, ""),
     }
-    for key, detail in details.items():
-        values[key] = _detail(key, detail, language)
+    values["events"] = kpi.numerator.get(language, "")
+    for name, detail in details.items():
+        values[name] = _detail(name, detail, language)
     if evaluation.reason == "stale" and "through" not in details:
         values["through"] = formats.NOTHING
     if "days" in details:
@@ -742,10 +791,24 @@ def period(target: Target, evaluation: Evaluation, language: Language) -> str:
     return formats.span(start, end - timedelta(days=1), language)
 
 
-def measured(evaluation: Evaluation, language: Language) -> str:
-    if evaluation.measured_from is None or evaluation.measured_through is None:
-        return ""
-    return formats.span(evaluation.measured_from, evaluation.measured_through, language)
+def judged_window(target: Target, evaluation: Evaluation) -> tuple[date, date] | None:
+    """First and last day that the verdict rests on, both included."""
+    first, last = evaluation.measured_from, evaluation.measured_through
+    if first is None or last is None:
+        return None
+    if not rests_on_settled(evaluation):
+        return first, last
+    last = date.fromisoformat(str(evaluation.details["settled_through"]))
+    if target.period.rolling_days:
+        return last - timedelta(days=target.period.rolling_days - 1), last
+    if evaluation.period_start is None or evaluation.period_end is None:
+        return first, last
+    return window_start(target, evaluation.period_start, evaluation.period_end, last), last
+
+
+def measured(target: Target, evaluation: Evaluation, language: Language) -> str:
+    window = judged_window(target, evaluation)
+    return formats.span(*window, language) if window and window[0] <= window[1] else ""
 
 
 def listing(names: list[str], language: Language) -> str:

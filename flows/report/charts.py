@@ -1,0 +1,590 @@
+"""One chart per target: Vega-Lite, drawn by vl-convert to a static SVG (or PNG for mail).
+
+The picture carries no script and no outside reference; names in it are escaped
+by Vega. Colours are the ones of ``ROLES``; the page maps each of them to its
+own light or dark shade with a CSS rule on the attribute, mail keeps the light
+ones. Source of the palette: Okabe & Ito, https://jfly.uni-koeln.de/color/.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from flows.kpis import Kpi
+from flows.report import formats, words
+from flows.report.formats import Language
+from flows.report.model import ClientView, TargetView
+from flows.targets.evaluation import DaySums, Evaluation, Series
+from flows.targets.path import cumulative_values, path_points, trailing_values
+from flows.targets.periods import ONE_DAY
+
+# By role; every value occurs once, so that a CSS rule can find it in the SVG.
+ROLES = {
+    "ink": "#26323a",
+    "muted": "#5c6a73",
+    "grid": "#e3e8eb",
+    "axis": "#b9c3c9",
+    "line": "#0072b2",
+    "context": "#8fb8d3",
+    "goal": "#d55e00",
+    "band": "#009e73",
+    "missing": "#cc79a7",
+    "paper": "#fffffe",
+}
+# Liberation Sans is inside vl-convert and has Arial's measures, so text is as wide as planned
+# wherever the picture is shown.
+FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
+
+# The version whose schema the specification below follows; vl-convert ships several.
+_VEGA_LITE = "6.1"
+
+Size = Literal["wide", "narrow", "mail"]
+_SIZES: dict[Size, tuple[int, int]] = {"wide": (700, 250), "narrow": (340, 220), "mail": (560, 220)}
+# How much of the past stands before the period, so that a reader sees where it came from.
+_CONTEXT_DAYS = (28, 62)
+_TRAILING_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Point:
+    """One day of a drawn line; ``run`` numbers the unbroken pieces."""
+
+    day: date
+    value: float
+    run: int
+    is_young: bool = False
+
+
+@dataclass(frozen=True)
+class ChartData:
+    """What is drawn, worked out from sums; every list is in order of days."""
+
+    kind: Literal["cumulative", "trailing", "period"]
+    start: date  # of the period; what is before it is context
+    first: date
+    last: date
+    main: tuple[Point, ...]
+    context: tuple[Point, ...]
+    path: tuple[tuple[date, float], ...]  # the goal as a line
+    band: tuple[float, float] | None
+    missing: tuple[tuple[date, date], ...]  # both ends included
+    window_days: int
+
+
+def chart_data(view: TargetView, client_view: ClientView) -> ChartData | None:
+    """What the chart of a target shows; None when there is nothing to draw.
+
+    A sum is added up over its period beside the even pace. A ratio with a
+    measuring window is drawn over that window, day by day. Any other ratio is
+    drawn from the start of its period, with its last seven days behind it.
+    """
+    evaluation, kpi, target = view.total, view.kpi, view.target
+    if not view.series.days:
+        return None
+    last_known = min(view.series.days[-1].date_day, client_view.as_of - ONE_DAY)
+    earliest = view.series.days[0].date_day
+    rolling = target.period.rolling_days
+    start, end = evaluation.period_start, evaluation.period_end
+    if rolling or start is None or end is None:
+        start, end = last_known - timedelta(days=83), last_known + ONE_DAY
+    last = end - ONE_DAY
+    drawn_to = min(last, last_known)
+    if drawn_to < earliest:
+        return None
+    missing = _missing_days(view, client_view)
+    young_from = _young_from(evaluation)
+    told_window = evaluation.details.get("window_days")
+    window = rolling or (int(told_window) if isinstance(told_window, int | float) else None)
+    goal = target.goal
+    kind: Literal["cumulative", "trailing", "period"]
+    context: tuple[Point, ...] = ()
+    if kpi.is_sum and not window:
+        kind, first = "cumulative", start
+        main = _points(cumulative_values(view.series, start, drawn_to + ONE_DAY), missing, None)
+    else:
+        before = 0 if rolling else max(_CONTEXT_DAYS[0], min(_CONTEXT_DAYS[1], (end - start).days))
+        first = max(start - timedelta(days=before), earliest)
+        days = window or _TRAILING_DAYS
+        # windows that the first day of data cuts short would start with noise
+        whole_from = min(earliest + timedelta(days=days - 1), drawn_to)
+        trailing = _points(
+            (
+                (day, value)
+                for day, value in trailing_values(view.series, days, kpi)
+                if max(first, whole_from) <= day <= drawn_to
+            ),
+            missing,
+            young_from,
+        )
+        if window:
+            kind, main = "trailing", trailing
+        else:
+            kind, context = "period", trailing
+            main = _points(_to_date(view.series, start, drawn_to), missing, young_from)
+    if not main and not context:
+        return None
+    path: tuple[tuple[date, float], ...]
+    if rolling:
+        level = next((v for v in (goal.at_least, goal.at_most, goal.maintain) if v), None)
+        path = ((start, level), (last, level)) if level is not None else ()
+    else:
+        path = tuple(path_points(target, start, end, kpi))
+    band = None
+    low, high = evaluation.details.get("low"), evaluation.details.get("high")
+    is_band = isinstance(low, int | float) and isinstance(high, int | float)
+    if is_band and kind != "cumulative":
+        band = (float(low or 0.0), float(high or 0.0))
+    return ChartData(
+        kind=kind,
+        start=start,
+        first=first,
+        last=last,
+        main=main,
+        context=context,
+        path=path,
+        band=band,
+        missing=tuple(_runs(d for d in missing if first <= d <= drawn_to)),
+        window_days=window or _TRAILING_DAYS,
+    )
+
+
+def chart_svg(
+    view: TargetView,
+    client_view: ClientView,
+    language: Language,
+    *,
+    size: Size = "wide",
+    scope: str = "chart",
+) -> str | None:
+    """The chart as an ``<svg>`` element with a title and a description.
+
+    ``scope`` makes its ids unique on a page. None when there is nothing to draw.
+    """
+    data = chart_data(view, client_view)
+    if data is None:
+        return None
+    svg = _draw(_spec(data, view, language, size), language, view.total.currency_code)
+    return _accessible(
+        _scoped(svg, scope),
+        title=words.kpi_label(view.kpi, language),
+        description=describe(data, view, language),
+        scope=scope,
+    )
+
+
+def chart_png(view: TargetView, client_view: ClientView, language: Language) -> bytes | None:
+    """The chart for mail, twice as fine as it is shown."""
+    data = chart_data(view, client_view)
+    if data is None:
+        return None
+    import vl_convert
+
+    svg = _draw(_spec(data, view, language, "mail"), language, view.total.currency_code)
+    drawn: bytes = vl_convert.svg_to_png(svg, scale=2)
+    return drawn
+
+
+def png_width() -> int:
+    return _SIZES["mail"][0]
+
+
+def describe(data: ChartData, view: TargetView, language: Language) -> str:
+    """The chart in one sentence, for who cannot see it."""
+    line = data.main or data.context
+    currency = view.total.currency_code
+    return words.say(
+        "chart_described",
+        language,
+        kpi=words.kpi_label(view.kpi, language),
+        first=formats.day(line[0].day, language),
+        last=formats.day(line[-1].day, language),
+        value=formats.quantity(line[-1].value, view.kpi.unit, language, currency),
+        goal=words.goal(view.target.goal, view.kpi, language, currency),
+    )
+
+
+def legend(data: ChartData, view: TargetView, language: Language) -> list[tuple[str, str]]:
+    """(role, words) of everything the chart shows, in order of weight."""
+    told: list[tuple[str, str]] = []
+    trailing = words.say("legend_trailing", language, n=data.window_days)
+    if data.main:
+        main = {
+            "cumulative": words.say("legend_cumulative", language),
+            "period": words.say("legend_period", language),
+            "trailing": trailing,
+        }[data.kind]
+        told.append(("line", main))
+    if any(p.is_young for p in (*data.main, *data.context)):
+        told.append(("young", words.say("legend_young", language)))
+    if data.context:
+        told.append(("context", trailing))
+    if data.band:
+        told.append(("band", words.say("legend_band", language)))
+    elif data.path:
+        key = {"cumulative": "legend_pace"}.get(data.kind, "legend_goal")
+        if view.target.goal.kind == "from_to" and data.kind != "cumulative":
+            key = "legend_path"
+        told.append(("goal", words.say(key, language)))
+    if data.missing:
+        told.append(("missing", words.say("legend_missing", language)))
+    return told
+
+
+def sparkline(series: Series, kpi: Kpi, start: date, end: date) -> str:
+    """A small line of a segment over ``start``..``end``, as SVG path data in a 100 × 24 box.
+
+    Seven days at a time. Empty when there are fewer than two points.
+    """
+    points = [
+        (day, value)
+        for day, value in trailing_values(series, _TRAILING_DAYS, kpi)
+        if start <= day <= end
+    ]
+    if len(points) < 2:
+        return ""
+    low, high = min(v for _, v in points), max(v for _, v in points)
+    width = (end - start).days or 1
+    told = []
+    for i, (day, value) in enumerate(points):
+        x = 2 + 96 * (day - start).days / width
+        y = 21 - 18 * (value - low) / (high - low) if high > low else 12.0
+        told.append(f"{'L' if i else 'M'}{x:.1f} {y:.1f}")
+    return "".join(told)
+
+
+# --- sums over days ---------------------------------------------------------------------------
+
+
+def _to_date(series: Series, start: date, end: date) -> Iterator[tuple[date, float]]:
+    top = bottom = 0.0
+    for one in series.days:
+        if start <= one.date_day <= end and _is_whole(one):
+            top += one.numerator or 0.0
+            bottom += one.denominator or 0.0
+            if bottom > 0:
+                yield one.date_day, top / bottom
+
+
+def _is_whole(one: DaySums) -> bool:
+    """A ratio's day counts only when both of its halves are known."""
+    return one.numerator is not None and one.denominator is not None
+
+
+def _points(
+    pairs: Iterable[tuple[date, float]], missing: frozenset[date], young_from: date | None
+) -> tuple[Point, ...]:
+    """Number the unbroken pieces: a line never bridges a missing day."""
+    drawn: list[Point] = []
+    run = 0
+    for day, value in pairs:
+        if day in missing or not math.isfinite(value):
+            continue
+        if drawn and any(
+            drawn[-1].day + timedelta(days=i) in missing
+            for i in range(1, (day - drawn[-1].day).days)
+        ):
+            run += 1
+        drawn.append(Point(day, value, run, young_from is not None and day >= young_from))
+    return tuple(drawn)
+
+
+def _missing_days(view: TargetView, client_view: ClientView) -> frozenset[date]:
+    wanted = set(view.target.where.get("account_id", ()))
+    only = set(view.target.where.get("source", ())) or set(view.kpi.sources)
+    return frozenset(
+        day
+        for state in client_view.sources
+        if state.source in only and (not wanted or state.account_id in wanted)
+        for day in state.missing_days
+    )
+
+
+def _young_from(evaluation: Evaluation) -> date | None:
+    """The first day whose conversions are still arriving, as the evaluation says it."""
+    settled = evaluation.details.get("settled_through")
+    if not isinstance(settled, str) or evaluation.status in ("achieved", "missed"):
+        return None
+    return date.fromisoformat(settled) + ONE_DAY
+
+
+def _runs(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    run: list[date] = []
+    for day in sorted(days):
+        if run and day - run[-1] > timedelta(days=1):
+            yield run[0], run[-1]
+            run = []
+        run.append(day)
+    if run:
+        yield run[0], run[-1]
+
+
+# --- the picture ------------------------------------------------------------------------------
+
+
+def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> dict[str, Any]:
+    width, height = _SIZES[size]
+    unit = view.kpi.unit
+    # room on both sides of what is drawn, and zero at the foot of a sum
+    drawn = [p.value for p in (*data.main, *data.context)] + [v for _, v in data.path]
+    drawn += list(data.band or ())
+    low, high = min(drawn), max(drawn)
+    pad = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
+    domain = [0.0 if data.kind == "cumulative" or low - pad < 0 <= low else low - pad, high + pad]
+    stamp_last = (data.last + ONE_DAY).isoformat()
+    # where the line runs to the edge, the figure at its end needs room behind it
+    span = data.last - data.first
+    room = max(
+        data.last + ONE_DAY, _labelled(data).day + span * (0.28 if size == "narrow" else 0.16)
+    )
+    x = {
+        "field": "d",
+        "type": "temporal",
+        "scale": {"type": "utc", "domain": [data.first.isoformat(), room.isoformat()]},
+        "axis": {
+            "title": None,
+            "tickCount": 3 if size == "narrow" else 6,
+            "labelExpr": "utcFormat(datum.value, '%-d %b')",
+            "grid": False,
+            "labelFlush": True,
+            "labelBound": False,
+        },
+    }
+    scale = {"domain": domain, "nice": False, "zero": False}
+    y = {
+        "field": "v",
+        "type": "quantitative",
+        "scale": scale,
+        "axis": {
+            "title": None,
+            "tickCount": 4,
+            "format": _axis_format(unit, domain),
+            "domain": False,
+            "ticks": False,
+            "labelPadding": 6,
+        },
+    }
+    layers: list[dict[str, Any]] = []
+    if data.missing:
+        layers.append(
+            {
+                "data": {
+                    "values": [
+                        {"d": a.isoformat(), "e": (b + timedelta(days=1)).isoformat()}
+                        for a, b in data.missing
+                    ]
+                },
+                "mark": {"type": "rect", "color": ROLES["missing"], "opacity": 0.16},
+                "encoding": {"x": x, "x2": {"field": "e"}},
+            }
+        )
+    if data.band:
+        a, b = data.band
+        layers.append(
+            {
+                "data": {
+                    "values": [
+                        {"d": data.first.isoformat(), "e": stamp_last, "v": a, "w": b},
+                    ]
+                },
+                "mark": {"type": "rect", "color": ROLES["band"], "opacity": 0.14},
+                "encoding": {"x": x, "x2": {"field": "e"}, "y": y, "y2": {"field": "w"}},
+            }
+        )
+    if data.first < data.start:
+        layers.append(
+            {
+                "data": {"values": [{"d": data.start.isoformat()}]},
+                "mark": {"type": "rule", "color": ROLES["axis"], "strokeWidth": 1},
+                "encoding": {"x": x},
+            }
+        )
+    if data.path and not data.band:
+        layers.append(
+            {
+                "data": {"values": [{"d": d.isoformat(), "v": v} for d, v in data.path]},
+                "mark": {
+                    "type": "line",
+                    "color": ROLES["goal"],
+                    "strokeWidth": 1.75,
+                    "strokeDash": [2, 3],
+                    "strokeCap": "round",
+                },
+                "encoding": {"x": x, "y": y},
+            }
+        )
+    if data.context:
+        layers.extend(_line(data.context, x, y, ROLES["context"], 1.5))
+    if data.main:
+        layers.extend(_line(data.main, x, y, ROLES["line"], 2.75))
+    end = _labelled(data)
+    told = words.value(view.total, view.kpi, language, None)
+    if told == formats.NOTHING:
+        told = formats.quantity(end.value, unit, language, view.total.currency_code)
+    layers.append(
+        {
+            "data": {"values": [{"d": end.day.isoformat(), "v": end.value, "t": told}]},
+            "layer": [
+                {
+                    "mark": {
+                        "type": "point",
+                        "filled": True,
+                        "size": 56,
+                        "color": ROLES["line"],
+                        "stroke": ROLES["paper"],
+                        "strokeWidth": 1.5,
+                        "opacity": 1,
+                    }
+                },
+                *(
+                    {
+                        "mark": {
+                            "type": "text",
+                            "align": "left",
+                            "dx": 9,
+                            "dy": -9 if end.day < (data.main or data.context)[-1].day else 0,
+                            "fontSize": 14,
+                            "fontWeight": "bold",
+                            **colors,
+                        },
+                        "encoding": {"text": {"field": "t", "type": "nominal"}},
+                    }
+                    for colors in (
+                        # first a rim in the colour of the paper, so that lines do not cross it
+                        {"color": ROLES["paper"], "stroke": ROLES["paper"], "strokeWidth": 4},
+                        {"color": ROLES["ink"]},
+                    )
+                ),
+            ],
+            "encoding": {"x": x, "y": y},
+        }
+    )
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": width,
+        "height": height,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "padding": {"left": 2, "right": 6, "top": 8, "bottom": 2},
+        "background": ROLES["paper"] if size == "mail" else None,
+        "layer": layers,
+        "config": {
+            "aria": False,
+            "font": FONT,
+            "view": {"stroke": None},
+            "axis": {
+                "labelColor": ROLES["muted"],
+                "labelFontSize": 12,
+                "gridColor": ROLES["grid"],
+                "domainColor": ROLES["axis"],
+                "tickColor": ROLES["axis"],
+                "tickSize": 4,
+            },
+        },
+    }
+
+
+def _labelled(data: ChartData) -> Point:
+    """The point that carries the figure: the last one that the verdict rests on."""
+    line = data.main or data.context
+    return next((point for point in reversed(line) if not point.is_young), line[-1])
+
+
+def _line(
+    points: Sequence[Point], x: dict[str, Any], y: dict[str, Any], color: str, width: float
+) -> Iterator[dict[str, Any]]:
+    """A solid line for what is settled and a dashed one for what may still change."""
+    pieces: dict[tuple[int, bool], list[Point]] = {}
+    before: Point | None = None
+    for point in points:
+        piece = pieces.setdefault((point.run, point.is_young), [])
+        if not piece and before and before.run == point.run:
+            piece.append(before)  # the dashed part starts where the solid one ends
+        piece.append(point)
+        before = point
+    for is_young in (False, True):
+        values = [
+            {"d": p.day.isoformat(), "v": p.value, "r": f"{run}"}
+            for (run, young), piece in pieces.items()
+            if young is is_young
+            for p in piece
+        ]
+        if values:
+            mark = {
+                "type": "line",
+                "color": color,
+                "strokeWidth": width,
+                "strokeJoin": "round",
+                "strokeCap": "butt" if is_young else "round",
+            }
+            if is_young:
+                mark |= {"strokeDash": [5, 4], "opacity": 0.85}
+            yield {
+                "data": {"values": values},
+                "mark": mark,
+                "encoding": {"x": x, "y": y, "detail": {"field": "r", "type": "nominal"}},
+            }
+
+
+def _axis_format(unit: str, domain: list[float]) -> str:
+    spread = domain[1] - domain[0]
+    if unit == "rate":
+        return ".0%" if spread > 0.08 else ".1%" if spread > 0.004 else ".2%"
+    digits = 0 if spread > 4 else 1 if spread > 0.4 else 2
+    return f"$,.{digits}f" if unit == "money" else f",.{digits}f"
+
+
+def _draw(spec: dict[str, Any], language: Language, currency: str | None) -> str:
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(
+        spec,
+        vl_version=_VEGA_LITE,
+        allowed_base_urls=[],  # nothing in a chart may fetch anything
+        format_locale=_number_locale(language, currency),
+        time_format_locale="nl-NL" if language == "nl" else "en-GB",
+    )
+    return drawn
+
+
+def _number_locale(language: Language, currency: str | None) -> dict[str, Any]:
+    """d3's way to write numbers. Source: https://d3js.org/d3-format#formatLocale"""
+    symbol = formats.currency_symbol(currency, language) if currency else ""
+    if symbol and (language == "nl" or symbol[-1:].isalpha()):
+        symbol += formats.NBSP
+    return {
+        "decimal": "," if language == "nl" else ".",
+        "thousands": "." if language == "nl" else ",",
+        "grouping": [3],
+        "currency": [symbol, ""],
+    }
+
+
+def _scoped(svg: str, scope: str) -> str:
+    """Number the ids anew under ``scope``, so that charts can share a page and come out alike."""
+    found: dict[str, str] = {}
+    for old in re.findall(r'\bid="([^"]+)"', svg):
+        found.setdefault(old, f"{scope}-{len(found)}")
+    for old, new in found.items():
+        svg = svg.replace(f'id="{old}"', f'id="{new}"')
+        svg = svg.replace(f"url(#{old})", f"url(#{new})").replace(f'"#{old}"', f'"#{new}"')
+    return svg
+
+
+def _accessible(svg: str, *, title: str, description: str, scope: str) -> str:
+    """Name the picture; what is inside is hidden from a screen reader, the words say it all."""
+    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0]
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
+        f' height="{height}" role="img" aria-labelledby="{scope}-title {scope}-desc">'
+        f'<title id="{scope}-title">{html.escape(title)}</title>'
+        f'<desc id="{scope}-desc">{html.escape(description)}</desc>'
+    )
+    body = re.sub(r"^<svg[^>]*>", "", svg, count=1)
+    # Vega names its parts for assistive technology although aria is off
+    body = re.sub(r' (?:role|aria-[a-z]+|class|pointer-events)="[^"]*"', "", body)
+    return opening + body
