@@ -315,7 +315,8 @@ class GA4:
         client = getattr(self._own, "client", None)
         if client is None:
             transport = _RestTransport(
-                self._url, authorized_session(self._credentials, self._connection.ca_file)
+                self._url,
+                authorized_session(self._credentials, self._url, self._connection.ca_file),
             )
             client = self._own.client = BetaAnalyticsDataClient(transport=transport)
             with self._lock:

@@ -67,6 +67,7 @@ class _TokenSession(requests.Session):
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = TOKEN_TIMEOUT_SECONDS
+        self.trust_env = not is_loopback(url)  # this machine is never reached through a proxy
         response = super().request(method, url, *args, **kwargs)
         status = response.status_code
         if status == 429 or status == 408 or status >= 500:
@@ -254,7 +255,7 @@ def check_url(url: str, name: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname:
         return url.rstrip("/")
-    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+    if parts.scheme == "http" and is_loopback(url):
         return url.rstrip("/")
     raise SourceError(
         f"{name} must be an https URL; plain http is for 127.0.0.1 and localhost only",
@@ -262,6 +263,11 @@ def check_url(url: str, name: str) -> str:
         hint=f"correct {name}",
         scope="source",
     )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether ``url`` is on this machine, by its address or by the name localhost."""
+    return urlsplit(url).hostname in _LOOPBACK
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:
@@ -302,12 +308,15 @@ def who(credentials: Credentials) -> str:
     return f"the service account {address}" if address else "the Google user who signed in"
 
 
-def authorized_session(credentials: Credentials, ca_file: Path | None) -> AuthorizedSession:
+def authorized_session(
+    credentials: Credentials, url: str, ca_file: Path | None
+) -> AuthorizedSession:
     """Return a session that signs requests but leaves 401 to the caller, not refreshing itself."""
     request, _ = _request_of(credentials)
     session = AuthorizedSession(  # type: ignore[no-untyped-call]
         credentials, refresh_status_codes=(), auth_request=request
     )
+    session.trust_env = not is_loopback(url)
     if ca_file is not None:
         session.mount("https://", _TrustingAdapter(ca_file))
     return session
