@@ -1,0 +1,370 @@
+"""Google Ads: accounts under a manager, and daily figures streamed into Arrow.
+
+The vendor's client gives the channel, the metadata and the messages; rows are
+decoded from the raw bytes of that channel (see ``proto_columns.py`` for why).
+Nothing is retried here: the flow retries by error class.
+
+Source: https://developers.google.com/google-ads/api/docs/reporting/streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module, metadata
+from threading import Lock
+from typing import Any, Literal
+
+import grpc
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.ads.googleads.interceptors import MetadataInterceptor
+from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.gapic_v1.client_info import ClientInfo
+
+from connectors import tables
+from connectors.base import (
+    AccessError,
+    Account,
+    AccountSelection,
+    AuthError,
+    Connection,
+    DateWindow,
+    Reply,
+    SourceError,
+    Table,
+    TransientError,
+)
+from connectors.google_ads_errors import read_refusal, source_error
+from connectors.google_ads_queries import API_VERSION, CUSTOMER_CLIENTS, QUERIES, Query
+from connectors.google_credentials import make_credentials, refresh_first
+from connectors.proto_columns import ProtoColumns
+
+SCOPE = "https://www.googleapis.com/auth/adwords"
+DEFAULT_ENDPOINT = "googleads.googleapis.com:443"
+# The API sends at most 10,000 rows in a message; a larger one is split.
+BATCH_ROWS = 10_000
+
+_SERVICES = f"google.ads.googleads.{API_VERSION}.services"
+_SEARCH_STREAM = f"/{_SERVICES}.GoogleAdsService/SearchStream"
+_messages = import_module(f"{_SERVICES}.types.google_ads_service")
+_transport = import_module(f"{_SERVICES}.services.google_ads_service.transports.grpc")
+
+_CHANNEL_OPTIONS = [
+    ("grpc.max_metadata_size", 16 * 1024 * 1024),
+    # a message's size is Google's to choose; a limit would surface as RESOURCE_EXHAUSTED
+    ("grpc.max_receive_message_length", -1),
+    # the reading thread drives the stream itself: less switching per message, as the client does
+    (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
+]
+_client_info: Any = ClientInfo  # google.api_core is only partly typed
+_USER_AGENT: str = _client_info(
+    client_library_version=metadata.version("google-ads")
+).to_user_agent()
+
+
+class GoogleAds:
+    """The Google Ads API through google-ads, at the version in ``API_VERSION``.
+
+    Raises AuthError when the connection holds no usable credential.
+    """
+
+    source = "google_ads"
+    tables = tables.tables_of("google_ads")
+
+    def __init__(self, connection: Connection) -> None:
+        self._timeout = connection.timeout_seconds
+        self._login = _digits(connection.login_customer_id)
+        # accounts found through another manager than the connection's
+        self._login_of: dict[str, str | None] = {}
+        self._credentials = make_credentials(connection, [SCOPE])
+        self._renewing = Lock()
+        self._renewed_token: str | None = None
+        secrets = (connection.developer_token, connection.client_secret, connection.refresh_token)
+        self._secrets = [secret.get_secret_value() for secret in secrets if secret]
+        channel = _transport.GoogleAdsServiceGrpcTransport.create_channel(
+            connection.endpoint or DEFAULT_ENDPOINT,
+            credentials=self._credentials,
+            # None trusts the public authorities
+            ssl_credentials=_tls(connection) if connection.ca_file else None,
+            options=_CHANNEL_OPTIONS,
+        )
+        token = connection.developer_token
+        self._closable = channel
+        self._channel = grpc.intercept_channel(
+            channel,
+            MetadataInterceptor(developer_token=token.get_secret_value() if token else None),
+        )
+
+    def close(self) -> None:
+        self._closable.close()
+
+    # --- accounts -----------------------------------------------------------------------------
+
+    def accounts(self, selection: AccountSelection) -> list[Account]:
+        """Return the listed accounts, or all at or below the manager, once each.
+
+        Without a ``login_customer_id`` discovery starts at every account that the
+        user can open. Managers are left out; a listed one is ``refused``.
+        TransientError is raised, for the flow to try the whole selection again.
+        """
+        login = _digits(selection.login_customer_id) or self._login
+        found: dict[str, Account] = {}
+        if selection.discover:
+            for account in self._under(login) if login else self._accessible():
+                known = found.get(account.account_id)
+                if known is None or known.status != "enabled":
+                    found[account.account_id] = account
+        for listed in selection.ids:
+            account_id = _digits(listed) or listed
+            if account_id not in found:
+                found[account_id] = self._listed(account_id, login)
+        return list(found.values())
+
+    def _listed(self, account_id: str, login: str | None) -> Account:
+        self._login_of[account_id] = login
+        try:
+            rows = self._rows(QUERIES[tables.ADS_ACCOUNT], tables.ADS_ACCOUNT, account_id, login)
+            if not rows:
+                raise AccessError(
+                    f"Google Ads {account_id}: no such account",
+                    reason="CUSTOMER_NOT_FOUND",
+                    hint="check the customer id",
+                )
+            if rows[0]["is_manager"]:
+                raise AccessError(
+                    f"Google Ads {account_id}: a manager account has no figures of its own",
+                    reason="REQUESTED_METRICS_FOR_MANAGER",
+                    hint="list the accounts under it, or use discover: true",
+                )
+        except SourceError as problem:
+            if isinstance(problem, TransientError) or problem.scope == "source":
+                raise
+            return Account(self.source, account_id, status="refused", problem=problem)
+        return _account(rows[0])
+
+    def _under(self, manager: str) -> Iterator[Account]:
+        try:
+            rows = self._rows(CUSTOMER_CLIENTS, tables.ADS_ACCOUNT, manager, manager)
+        except AccessError as problem:
+            # the manager itself refuses, so nothing can be found
+            raise _scoped(problem, "source") from problem
+        for row in rows:
+            if not row["is_manager"]:
+                self._login_of[row["account_id"]] = manager
+                yield _account(row)
+
+    def _accessible(self) -> Iterator[Account]:
+        roots = self._accessible_ids()
+        for root in roots:
+            try:
+                yield from self._under(root)
+            except AccessError as problem:
+                # closed accounts stay accessible by name; that is no failure
+                closed = problem.reason == "CUSTOMER_NOT_ENABLED"
+                status: Literal["not_enabled", "refused"] = "not_enabled" if closed else "refused"
+                refused = _scoped(problem, "account")
+                yield Account(self.source, root, status=status, problem=refused)
+
+    def _accessible_ids(self) -> list[str]:
+        service = import_module(f"{_SERVICES}.services.customer_service")
+        transport = service.CustomerServiceClient.get_transport_class("grpc")(channel=self._channel)
+        client = service.CustomerServiceClient(transport=transport)
+        token = self._ready_token()
+        try:
+            reply = client.list_accessible_customers(timeout=self._timeout, retry=None)
+        except GoogleAPICallError as e:
+            raise self._judge(e, "", token) from e
+        return [name.rpartition("/")[2] for name in reply.resource_names]
+
+    def _rows(
+        self, query: Query, table: Table, account_id: str, login: str | None
+    ) -> list[dict[str, Any]]:
+        reply = Reply(iter(()))
+        batches = self._stream(query, table, account_id, login, None, reply)
+        return [row for batch in batches for row in batch.to_pylist()]
+
+    # --- figures ------------------------------------------------------------------------------
+
+    def fetch(self, table: Table, account: Account, window: DateWindow) -> Reply:
+        """Stream one table of one account in batches of at most 10,000 rows.
+
+        Figures are in the account's own time zone and currency; days on which
+        nothing happened have no row. ``account`` and ``conversion_action``
+        describe the present, whatever the window. Google announces no row
+        count; a stream that does not end well raises.
+        """
+        login = self._login_of.get(account.account_id, self._login)
+        reply = Reply(iter(()), metadata={"api_version": API_VERSION})
+        reply.batches = self._stream(
+            QUERIES[table], table, account.account_id, login, window, reply
+        )
+        return reply
+
+    def _stream(
+        self,
+        query: Query,
+        table: Table,
+        account_id: str,
+        login: str | None,
+        window: DateWindow | None,
+        reply: Reply,
+    ) -> Iterator[pa.RecordBatch]:
+        token = self._ready_token()
+        request = _messages.SearchGoogleAdsStreamRequest(
+            customer_id=account_id, query=query.gaql(window)
+        )
+        about = [
+            ("x-goog-request-params", f"customer_id={account_id}"),
+            ("x-goog-api-client", _USER_AGENT),
+        ]
+        if login:
+            about.append(("login-customer-id", login))
+        # without serializers bytes go in and bytes come out
+        call = self._channel.unary_stream(_SEARCH_STREAM)(
+            _messages.SearchGoogleAdsStreamRequest.serialize(request),
+            timeout=self._timeout,
+            metadata=about,
+        )
+        columns = _columns_of(query)
+        try:
+            for message in call:
+                batch, told = _batch(columns, query, table, message)
+                _note(reply, told["request_id"])
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    yield batch.slice(start, BATCH_ROWS)
+            _note(reply, dict(call.trailing_metadata() or ()).get("request-id", ""))
+        except grpc.RpcError as e:
+            raise self._judge(e, account_id, token) from e
+        except ValueError as e:
+            raise SourceError(
+                f"Google Ads {account_id}: the answer cannot be read: {e}",
+                reason="unreadable_answer",
+                request_id=reply.request_ids[-1] if reply.request_ids else "",
+                hint="check endpoint; if it is Google's own, report this",
+            ) from e
+        finally:
+            call.cancel()  # for a reader that stops early; nothing after the end
+
+    # --- the credential -----------------------------------------------------------------------
+
+    def _ready_token(self) -> str | None:
+        refresh_first(self._credentials)
+        token: str | None = self._credentials.token
+        return token
+
+    def _judge(self, error: Exception, account_id: str, token: str | None) -> SourceError:
+        """Say what an error of the call means; ``token`` is what the call was made with."""
+        refusal = read_refusal(error)
+        judged = source_error(refusal, account_id)
+        try:
+            if refusal.is_failed_refresh:
+                refresh_first(self._credentials, force=True)
+            elif refusal.is_expired_token:
+                judged = self._renew(judged, token)
+        except SourceError as told_by_token_endpoint:
+            return told_by_token_endpoint
+        return self._without_secrets(judged)
+
+    def _renew(self, judged: SourceError, refused: str | None) -> SourceError:
+        """Fetch a new token once; a fresh one that is refused too is a bad credential."""
+        with self._renewing:
+            if refused is not None and refused == self._renewed_token:
+                return AuthError(
+                    judged.message,
+                    reason=judged.reason,
+                    request_id=judged.request_id,
+                    hint="sign in again and replace refresh_token",
+                )
+            if self._credentials.token == refused:  # no other thread was first
+                refresh_first(self._credentials, force=True)
+                self._renewed_token = self._credentials.token
+        return TransientError(
+            judged.message,
+            reason=judged.reason,
+            request_id=judged.request_id,
+            hint="the access token was renewed",
+            retry_after_seconds=0.0,
+        )
+
+    def _without_secrets(self, error: SourceError) -> SourceError:
+        token = self._credentials.token
+        for secret in [*self._secrets, *([token] if token else [])]:
+            error.message = error.message.replace(secret, "…")
+        error.args = (error.message,)
+        return error
+
+
+@cache
+def _columns_for(fields: tuple[str, ...]) -> ProtoColumns:
+    reply = _messages.SearchGoogleAdsStreamResponse
+    return ProtoColumns(reply.pb(reply()).DESCRIPTOR, "results", fields, ("request_id",))
+
+
+def _columns_of(query: Query) -> ProtoColumns:
+    return _columns_for(tuple(query.fields.values()))
+
+
+def _batch(
+    columns: ProtoColumns, query: Query, table: Table, message: bytes
+) -> tuple[pa.RecordBatch, dict[str, Any]]:
+    """One message of the stream as a batch of the table's schema.
+
+    Raises ValueError where it cannot be read or a key is missing.
+    """
+    arrays, told = columns.decode(message)
+    by_name = dict(zip(query.fields, arrays, strict=True))
+    filled = []
+    for field in table.schema:
+        array = by_name[field.name]
+        if field.name.endswith("_id") and pa.types.is_string(array.type):
+            array = pc.replace_substring_regex(array, "^.*/", "")  # a resource name's last part
+        array = array.cast(field.type)
+        if array.null_count and not field.nullable:
+            raise ValueError(f"a row without {query.fields[field.name]}")
+        filled.append(array)
+    return pa.RecordBatch.from_arrays(filled, schema=table.schema), told
+
+
+def _account(row: dict[str, Any]) -> Account:
+    return Account(
+        "google_ads",
+        row["account_id"],
+        name=row["account_name"] or "",
+        currency_code=row["currency_code"],
+        time_zone=row["time_zone"],
+        status="enabled" if row["status"] == "ENABLED" else "not_enabled",
+    )
+
+
+def _scoped(problem: AccessError, scope: Literal["account", "source"]) -> AccessError:
+    return AccessError(
+        problem.message,
+        reason=problem.reason,
+        request_id=problem.request_id,
+        hint=problem.hint,
+        scope=scope,
+    )
+
+
+def _note(reply: Reply, request_id: Any) -> None:
+    if request_id and request_id not in reply.request_ids:
+        reply.request_ids.append(str(request_id))
+
+
+def _digits(customer_id: str | None) -> str | None:
+    """``123-456-7890`` as Google Ads shows it, as the API wants it."""
+    return customer_id.replace("-", "").replace(" ", "") if customer_id else None
+
+
+def _tls(connection: Connection) -> grpc.ChannelCredentials:
+    assert connection.ca_file is not None
+    try:
+        return grpc.ssl_channel_credentials(root_certificates=connection.ca_file.read_bytes())
+    except OSError as e:
+        raise SourceError(
+            f"ca_file {connection.ca_file} cannot be read: {e.strerror}",
+            reason="unusable_ca_file",
+            hint="check ca_file",
+            scope="source",
+        ) from e

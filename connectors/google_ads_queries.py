@@ -1,0 +1,124 @@
+"""Which Google Ads fields fill which raw table; the queries are written from this alone.
+
+Removed campaigns are never filtered: their past days stay true.
+Source: https://developers.google.com/google-ads/api/fields/v26/overview
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors import tables
+from connectors.base import DateWindow, Table
+
+# The newest version that google-ads 34 ships; Google retires one about a year after its release.
+API_VERSION = "v26"
+
+
+@dataclass(frozen=True)
+class Query:
+    """One GAQL query: the resource it reads from and the field of every column.
+
+    A column whose field is a resource name (``customers/1/conversionActions/2``)
+    takes its last part, the id.
+    """
+
+    resource: str
+    fields: dict[str, str]
+    is_daily: bool = True
+
+    def gaql(self, window: DateWindow | None = None) -> str:
+        """Write the query; both ends of ``window`` are included."""
+        query = f"SELECT {', '.join(self.fields.values())} FROM {self.resource}"  # noqa: S608 (GAQL; names are ours)
+        if self.is_daily and window is not None:
+            query += f" WHERE segments.date BETWEEN '{window.start}' AND '{window.end}'"
+        return query
+
+
+_FACT = {"account_id": "customer.id", "date_day": "segments.date"}
+_MONEY = {"currency_code": "customer.currency_code"}
+_DELIVERY = {
+    "impressions": "metrics.impressions",
+    "clicks": "metrics.clicks",
+    "cost_micros": "metrics.cost_micros",
+}
+_CONVERSIONS = {
+    "conversions": "metrics.conversions",
+    "conversions_value": "metrics.conversions_value",
+    "conversions_by_conversion_date": "metrics.conversions_by_conversion_date",
+    "conversions_value_by_conversion_date": "metrics.conversions_value_by_conversion_date",
+}
+
+QUERIES: dict[Table, Query] = {
+    tables.ADS_ACCOUNT: Query(
+        "customer",
+        {
+            "account_id": "customer.id",
+            "account_name": "customer.descriptive_name",
+            "currency_code": "customer.currency_code",
+            "time_zone": "customer.time_zone",
+            "status": "customer.status",
+            "is_manager": "customer.manager",
+            "is_test_account": "customer.test_account",
+        },
+        is_daily=False,
+    ),
+    tables.ADS_CONVERSION_ACTION: Query(
+        "conversion_action",
+        {
+            "account_id": "customer.id",
+            "conversion_action_id": "conversion_action.id",
+            "conversion_action_name": "conversion_action.name",
+            "category": "conversion_action.category",
+            "status": "conversion_action.status",
+            "is_primary_for_goal": "conversion_action.primary_for_goal",
+            "click_through_window_days": "conversion_action.click_through_lookback_window_days",
+            "view_through_window_days": "conversion_action.view_through_lookback_window_days",
+        },
+        is_daily=False,
+    ),
+    tables.ADS_ACCOUNT_DAY: Query("customer", {**_FACT, **_MONEY, **_DELIVERY, **_CONVERSIONS}),
+    tables.ADS_CAMPAIGN_DAY: Query(
+        "campaign",
+        {
+            **_FACT,
+            "campaign_id": "campaign.id",
+            "campaign_name": "campaign.name",
+            "campaign_status": "campaign.status",
+            "channel_type": "campaign.advertising_channel_type",
+            "device": "segments.device",
+            "network": "segments.ad_network_type",
+            **_MONEY,
+            **_DELIVERY,
+            **_CONVERSIONS,
+        },
+    ),
+    # with this segment only conversion metrics can be asked for
+    tables.ADS_CONVERSION_ACTION_DAY: Query(
+        "campaign",
+        {
+            **_FACT,
+            "campaign_id": "campaign.id",
+            "conversion_action_id": "segments.conversion_action",
+            "conversion_action_name": "segments.conversion_action_name",
+            "conversion_action_category": "segments.conversion_action_category",
+            **_MONEY,
+            **_CONVERSIONS,
+        },
+    ),
+}
+
+# Every account at or below the one that is asked, managers included.
+CUSTOMER_CLIENTS = Query(
+    "customer_client",
+    {
+        "account_id": "customer_client.id",
+        "account_name": "customer_client.descriptive_name",
+        "currency_code": "customer_client.currency_code",
+        "time_zone": "customer_client.time_zone",
+        "status": "customer_client.status",
+        "is_manager": "customer_client.manager",
+        "is_test_account": "customer_client.test_account",
+    },
+    is_daily=False,
+)
