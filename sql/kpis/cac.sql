@@ -45,7 +45,9 @@ days_with_cost as (
         costs.date_day,
         costs.currency_code,
         costs.cost,
-        if(single_currency_days.client is not null, customers.first_time_purchasers, null) as customers
+        case
+            when single_currency_days.client is not null then customers.first_time_purchasers
+        end as customers
     from costs
     left join single_currency_days
         on
@@ -62,11 +64,16 @@ days_without_cost as (
         customers.client,
         customers.date_day,
         single_currency_clients.currency_code,
-        null as cost,
+        -- ad platforms leave out days on which nothing ran, so a loaded day without rows cost 0
+        if(loaded_days.client is not null, 0, null) as cost,
         customers.first_time_purchasers as customers
     from customers
     inner join single_currency_clients
         on customers.client = single_currency_clients.client
+    left join intermediate.int_paid_media__loaded_day as loaded_days
+        on
+            customers.client = loaded_days.client
+            and customers.date_day = loaded_days.date_day
     anti join costs
         on
             customers.client = costs.client

@@ -13,7 +13,9 @@ select
     conversions,
     try_cast(conversions_value as decimal(38, 6)) as conversions_value,
     conversions_by_conversion_date,
-    try_cast(conversions_value_by_conversion_date as decimal(38, 6)) as conversions_value_by_conversion_date,
+    try_cast(
+        conversions_value_by_conversion_date as decimal(38, 6)
+    ) as conversions_value_by_conversion_date,
     -- ledger
     loaded_at
 from raw.google_ads__account_day
