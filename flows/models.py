@@ -141,11 +141,11 @@ class CheckResult:
     by_client: tuple[tuple[str, int], ...] = ()
 
     @property
-    def holds(self) -> bool:
+    def passed(self) -> bool:
         return self.violations == 0
 
     def __str__(self) -> str:
-        if self.holds:
+        if self.passed:
             return f"{self.name}: {self.sentence}"
         rows = "1 row" if self.violations == 1 else f"{self.violations:,} rows"
         told = f"{self.name}: {rows} against the rule: {self.sentence}"
