@@ -1,19 +1,88 @@
-"""Configuration: YAML files to frozen models, every mistake with its file and line."""
+"""Configuration: YAML files to frozen models, every mistake with its file and line.
+
+``load_settings`` gives the models or raises ConfigError with all findings;
+``validate`` gives the findings alone. Neither needs a secret, a network or a
+database: secrets are references that are looked up only when asked for.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+import os
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from flows.kpis import Kpi, load_kpis, sql_dir
+from flows.literals import add
+from flows.yaml_loader import ConfigError, Finding
 
-class ConfigError(Exception):
-    """The configuration cannot be used; the text has one finding a line."""
+__all__ = [
+    "Agreed",
+    "Client",
+    "ClientSource",
+    "ConfigError",
+    "Finding",
+    "Goal",
+    "Measure",
+    "Model",
+    "Period",
+    "Route",
+    "Schedule",
+    "SecretRef",
+    "Settings",
+    "Smtp",
+    "Source",
+    "Step",
+    "Target",
+    "find_config",
+    "load_settings",
+    "validate",
+]
 
 
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SecretRef(Model):
+    """Where a secret is kept: ``env:NAME`` or ``file:PATH``. Never the secret itself."""
+
+    kind: Literal["env", "file"]
+    name: str  # the variable, or the absolute path
+    file: str = ""  # the YAML file and line that refer to it
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+    def resolve(self, environment: Mapping[str, str] | None = None) -> SecretStr:
+        """Look the secret up, without surrounding white space.
+
+        Raises ConfigError that names the YAML line when it is unset, empty or unreadable.
+        """
+        if self.kind == "env":
+            found = (os.environ if environment is None else environment).get(self.name, "")
+            problem = f"the environment variable {self.name} is not set"
+        else:
+            found, problem = "", f"the file {self.name} is empty"
+            try:
+                found = Path(self.name).read_text(encoding="utf-8-sig")
+            except (OSError, ValueError) as e:
+                reason = getattr(e, "strerror", None) or "not text"
+                problem = f"the file {self.name} cannot be read ({reason})"
+        if not found.strip():
+            expected = "set it" if self.kind == "env" else "write the secret into it"
+            raise ConfigError(
+                findings=[Finding(self.file or "settings", self.line, str(self), problem, expected)]
+            )
+        return SecretStr(found.strip())
+
+    def get_secret_value(self) -> str:
+        """The secret itself, as of SecretStr."""
+        return self.resolve().get_secret_value()
 
 
 class Goal(Model):
@@ -29,11 +98,37 @@ class Goal(Model):
     within: float | None = None  # a fraction of `maintain`
     currency: str | None = None  # written in the goal, as in "45 EUR"
 
+    @property
+    def value(self) -> float | None:
+        """The one figure that stands for the goal; None for between, which has two."""
+        return {
+            "at_least": self.at_least,
+            "at_most": self.at_most,
+            "from_to": self.to,
+            "between": None,
+            "maintain": self.maintain,
+        }[self.kind]
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Lowest and highest value that reach the goal, both included; None: no bound."""
+        if self.kind == "at_least":
+            return self.at_least, None
+        if self.kind == "at_most":
+            return None, self.at_most
+        if self.kind == "between" and self.between is not None:
+            return self.between
+        if self.kind == "maintain" and self.maintain is not None and self.within is not None:
+            return self.maintain * (1 - self.within), self.maintain * (1 + self.within)
+        if self.from_ is not None and self.to is not None and self.from_ > self.to:
+            return None, self.to
+        return self.to, None
+
 
 class Period(Model):
-    """Half-open local days ``[start, end)`` for the occurrence that holds a given day.
+    """Half-open local days ``[start, end)``, once, repeating or rolling.
 
-    ``every`` repeats by calendar unit until ``until`` (exclusive); ``rolling_days``
+    ``every`` repeats by calendar unit until ``end`` (exclusive); ``rolling_days``
     is a guardrail over the last n days, without an end.
     """
 
@@ -42,6 +137,39 @@ class Period(Model):
     every: Literal["week", "month", "quarter", "year"] | None = None
     rolling_days: int | None = None
     said: str = ""  # as the user wrote it
+
+    @property
+    def deadline(self) -> date | None:
+        """The last day, included; None for a guardrail."""
+        return None if self.end is None else self.end - timedelta(days=1)
+
+    def occurrence(self, day: date) -> tuple[date, date]:
+        """The ``[start, end)`` that holds ``day``.
+
+        Before the start it is the first, after the end the last. A repeating
+        period is cut off at its own start and end; weeks begin on Monday. A
+        rolling one consists of the n days up to and including ``day``.
+        """
+        if self.start is not None and day < self.start:
+            day = self.start
+        if self.end is not None and day >= self.end:
+            day = self.end - timedelta(days=1)
+        if self.rolling_days is not None:
+            return day - timedelta(days=self.rolling_days - 1), day + timedelta(days=1)
+        if self.every is None:
+            assert self.start is not None and self.end is not None
+            return self.start, self.end
+        first = {
+            "week": day - timedelta(days=day.weekday()),
+            "month": day.replace(day=1),
+            "quarter": date(day.year, (day.month - 1) // 3 * 3 + 1, 1),
+            "year": date(day.year, 1, 1),
+        }[self.every]
+        last = add(first, 1, self.every)
+        return (
+            max(first, self.start) if self.start else first,
+            min(last, self.end) if self.end else last,
+        )
 
 
 class Measure(Model):
@@ -76,24 +204,164 @@ class Target(Model):
     agreed: Agreed
     realistic_because: str | None = None
     plan: tuple[Step, ...] = ()
-    notify: tuple[str, ...] = ()
+    notify: tuple[str, ...] = ()  # empty: the client's
+    file: str = ""  # where it is written, for messages
+    line: int = 0
 
 
 class Route(Model):
+    """Where a digest goes; without a locale it is written in the client's."""
+
     name: str
-    slack: SecretStr | None = None
+    slack: SecretRef | None = None
     email: tuple[str, ...] = ()
     locale: Literal["nl", "en"] | None = None
 
 
+class ClientSource(Model):
+    """Which accounts of a source a client has: listed, or all under a manager."""
+
+    ids: tuple[str, ...] = ()
+    discover: bool = False
+    login_customer_id: str | None = None  # the client's, else that of koers.yaml
+
+
 class Client(Model):
+    """One file in config/clients/. ``routes`` holds the shared ones too; its own win."""
+
     slug: str
     name: str
     timezone: str = "Europe/Amsterdam"
     currency: str = "EUR"
     locale: Literal["nl", "en"] = "nl"
     conversion: str = "purchases"
-    sources: dict[str, Any] = {}
+    since: date | None = None
+    sources: dict[str, ClientSource] = {}
     routes: dict[str, Route] = {}
     notify: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
+
+    def notified(self, target: Target) -> tuple[str, ...]:
+        """The names of the routes that hear of a target: its own, else the client's."""
+        return target.notify or self.notify
+
+
+class Schedule(Model):
+    cron: str = "0 6 * * *"
+    timezone: str = "Europe/Amsterdam"
+
+
+class Source(Model):
+    """How to reach one source. What it lacks but ``endpoint`` is google_ads' already."""
+
+    client_id: SecretRef | str | None = None
+    client_secret: SecretRef | None = None
+    refresh_token: SecretRef | None = None
+    developer_token: SecretRef | None = None
+    json_key_file_path: SecretRef | Path | None = None
+    login_customer_id: str | None = None
+    token_uri: str | None = None
+    endpoint: str | None = None
+    ca_file: Path | None = None
+    restatement_days: int | None = None
+    timeout_seconds: float | None = None
+    transport: Literal["grpc", "rest"] = "grpc"
+    data_state: Literal["final", "all"] = "final"
+
+    def connection(self) -> dict[str, Any]:
+        """The arguments of connectors.base.Connection, with the secrets looked up.
+
+        Raises ConfigError with a finding for every secret that is not there.
+        """
+        findings: list[Finding] = []
+        values: dict[str, Any] = {}
+        for name in [n for n in type(self).model_fields if n != "restatement_days"]:
+            value = getattr(self, name)
+            if isinstance(value, SecretRef):
+                try:
+                    value = value.resolve()
+                except ConfigError as e:
+                    findings.extend(e.findings)
+                    continue
+                if name == "client_id":
+                    value = value.get_secret_value()
+                elif name == "json_key_file_path":
+                    value = Path(value.get_secret_value())
+            if value is not None:
+                values[name] = value
+        if findings:
+            raise ConfigError(findings=findings)
+        return values
+
+
+class Smtp(Model):
+    """The mail server. Without TLS and a login it is on this machine."""
+
+    host: str
+    port: int = 587
+    username: SecretRef | str | None = None
+    password: SecretRef | None = None
+    starttls: bool = True
+    ca_file: Path | None = None
+    from_: str
+
+
+class Settings(Model):
+    """Everything that is configured. Paths are absolute."""
+
+    version: int = 1
+    config_dir: Path
+    root: Path  # the configuration folder's parent: what relative paths start from
+    warehouse: Path
+    landing: Path
+    report_dir: Path
+    schedule: Schedule = Schedule()
+    sources: dict[str, Source] = {}
+    routes: dict[str, Route] = {}
+    smtp: Smtp | None = None
+    clients: tuple[Client, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+
+    def client(self, slug: str) -> Client:
+        """One client. Raises ConfigError for an unknown slug."""
+        for client in self.clients:
+            if client.slug == slug:
+                return client
+        from flows.literals import suggest
+
+        hint = suggest(slug, [client.slug for client in self.clients])
+        raise ConfigError(f'there is no client "{slug}"; {hint}')
+
+
+def find_config(directory: Path) -> Path:
+    """The folder that holds koers.yaml: this one, or `config` inside it."""
+    inside = directory / "config"
+    if not (directory / "koers.yaml").exists() and (inside / "koers.yaml").exists():
+        return inside
+    return directory
+
+
+def load_settings(config_dir: Path, catalogue: Mapping[str, Kpi]) -> Settings:
+    """Read koers.yaml and clients/*.yaml below ``config_dir``.
+
+    Raises ConfigError with the findings of all files when any is an error.
+    """
+    from flows.config_reader import read_config  # it builds the models of this module
+
+    settings, findings = read_config(find_config(config_dir), catalogue)
+    if settings is None:
+        raise ConfigError(findings=findings)
+    return settings
+
+
+def validate(config_dir: Path, catalogue: Mapping[str, Kpi] | None = None) -> list[Finding]:
+    """Every finding, errors and warnings, in the order of the files and their lines."""
+    from flows.config_reader import read_config
+
+    broken: list[Finding] = []
+    if catalogue is None:
+        try:
+            catalogue = load_kpis(sql_dir())
+        except ConfigError as e:
+            broken, catalogue = list(e.findings), {}
+    return broken + read_config(find_config(config_dir), catalogue)[1]

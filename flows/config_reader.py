@@ -1,0 +1,1099 @@
+"""Reads the configuration folder into the models of settings.py and notes every mistake.
+
+One pass over each file's tree. A value that cannot be used becomes a finding
+and reading goes on, so that one run names them all; models are built only when
+a file has no error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from flows import literals as read
+from flows import shapes
+from flows.kpis import Kpi
+from flows.literals import PERIOD_EXPECTED, Skip, Wrong, listed, quoted, suggest
+from flows.settings import (
+    Agreed,
+    Client,
+    ClientSource,
+    Goal,
+    Measure,
+    Period,
+    Route,
+    Schedule,
+    SecretRef,
+    Settings,
+    Smtp,
+    Source,
+    Step,
+    Target,
+)
+from flows.shapes import SOURCES
+from flows.yaml_loader import Finding, Node, load_yaml
+
+T = TypeVar("T")
+Values = dict[str, Any]
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+_ROUTE = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*\Z")
+# GA4 event names (https://support.google.com/analytics/answer/13316687)
+_EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}\Z")
+# What gives a secret away wherever it stands: a webhook, tokens of Slack and Google, keys,
+# a password in an address.
+_SECRET = re.compile(
+    r"hooks\.slack\.com/|\bxox[a-z]-|\bya29\.|\b1//0|\bGOCSPX-|-----BEGIN |://[^/\s]*:[^/\s]*@"
+)
+_SECRET_EXPECTED = "write env:NAME or file:PATH"  # noqa: S105 - a hint
+_SECRET_KEYS = ("client_secret", "refresh_token", "developer_token", "password", "slack")
+_OAUTH = ("client_id", "client_secret", "refresh_token")
+_SHARED = (
+    *_OAUTH,
+    "developer_token",
+    "json_key_file_path",
+    "login_customer_id",
+    "token_uri",
+    "ca_file",
+    "restatement_days",
+    "timeout_seconds",
+)
+
+# Words of other tools for our keys
+_SYNONYMS = {"metric": "kpi", "filter": "where", "scope": "where", "segment": "for_each"}
+_SYNONYMS |= {"title": "specific", "actions": "plan", "channels": "notify", "webhook": "slack"}
+
+_MISSING = {
+    "id": ("is missing", "expected a name in kebab-case, such as google-ads-ctr"),
+    "specific": ("S (specific): is missing", "expected the goal in a sentence"),
+    "kpi": ("M (measurable): is missing", "expected the name of a KPI"),
+    "goal": (
+        "M (measurable): is missing",
+        "expected at_least, at_most, from and to, between, or maintain and within",
+    ),
+    "period": ("T (time-bound): is missing", PERIOD_EXPECTED),
+    "agreed": (
+        "A (acceptable): no owner",
+        "expected agreed: {owner: name@example.nl, on: 2026-09-24}",
+    ),
+    "owner": ("A (acceptable): no owner", "expected an e-mail address"),
+    "because": ("R (realistic): no reason", "expected why it can be done"),
+}
+
+# https://developers.google.com/google-ads/api/reference/rpc/v22/AdvertisingChannelTypeEnum.AdvertisingChannelType
+_VALUES = {
+    "channel_type": (
+        "SEARCH", "SHOPPING", "PERFORMANCE_MAX", "DISPLAY", "VIDEO", "DEMAND_GEN", "HOTEL",
+        "LOCAL", "LOCAL_SERVICES", "MULTI_CHANNEL", "SMART", "TRAVEL",
+    ),
+    "device": ("MOBILE", "DESKTOP", "TABLET", "CONNECTED_TV", "OTHER"),
+}  # fmt: skip
+
+
+def join(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
+
+
+@dataclass
+class Shared:
+    """What the clients need of koers.yaml; None where koers.yaml could not be read."""
+
+    routes: dict[str, Route] | None = None
+    has_smtp: bool | None = None
+    login_customer_id: str | None = None
+    is_read: bool = False
+
+
+@dataclass
+class FileReader:
+    """One file: helpers that read a value or note what is wrong with it."""
+
+    file: str
+    root: Path
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def errors(self) -> int:
+        return sum(finding.severity == "error" for finding in self.findings)
+
+    def tell(
+        self,
+        at: Node | int,
+        place: str,
+        problem: str,
+        expected: str = "",
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
+        if isinstance(at, Node):
+            at = at.key_line if isinstance(at.value, dict | list) else at.line
+        self.findings.append(Finding(self.file, at, place, problem, expected, severity))
+
+    def read(self, node: Node, key: str, place: str, parse: Callable[[Node], T], default: T) -> T:
+        """The value of an optional key; an empty one counts as absent."""
+        child = node.get(key)
+        if child is None or (child.is_null and not child.is_broken):
+            return default
+        return self.value(child, join(place, key), parse, default)
+
+    def value(self, node: Node, place: str, parse: Callable[[Node], T], default: T) -> T:
+        try:
+            return parse(node)
+        except Wrong as e:
+            self.tell(node, place, e.problem, e.expected)
+        except Skip:
+            pass  # the loader has said what is wrong
+        return default
+
+    def has_keys(
+        self,
+        node: Node,
+        place: str,
+        *these: type[shapes.Shape],
+        required: Iterable[str] | None = None,
+    ) -> bool:
+        """Check that a value is a mapping with known keys and all that are required."""
+        known = shapes.keys(*these)
+        if node.is_broken:
+            return False
+        if not isinstance(node.value, dict):
+            said = quoted(node.text) if node.text else node.kind
+            self.tell(node, place, f"{said} is not a mapping", f"expected {listed(known)}")
+            return False
+        for key, child in node.value.items():
+            if key not in known:
+                near = _SYNONYMS.get(key)
+                expected = f'did you mean "{near}"?' if near in known else suggest(key, known)
+                self.tell(child.key_line, join(place, key), f"unknown key {quoted(key)}", expected)
+        if required is None:
+            required = shapes.required_keys(these[0])
+        for key in required:
+            child_ = node.get(key)
+            problem, expected = _MISSING.get(key, ("is missing", ""))
+            if child_ is None:
+                self.tell(node.line, join(place, key), problem, expected)
+            elif child_.is_null and not child_.is_broken:
+                problem = problem.replace("is missing", "is empty")
+                self.tell(child_, join(place, key), problem, expected)
+        return True
+
+    def mapping(self, node: Node, key: str, place: str) -> Node | None:
+        """An optional mapping; anything else there is a finding."""
+        child = node.get(key)
+        if child is None or child.is_null:
+            return None
+        if not isinstance(child.value, dict):
+            said = quoted(child.text) if child.text else child.kind
+            self.tell(child, join(place, key), f"{said} is not a mapping", "expected key: value")
+            return None
+        return child
+
+    def items(
+        self, node: Node, key: str, place: str, parse: Callable[[Node], T], one: bool = True
+    ) -> list[tuple[Node, T]]:
+        """A list's usable items; ``one``: a single value may stand there as well."""
+        child = node.get(key)
+        if child is None or child.is_null:
+            return []
+        place = join(place, key)
+        if not isinstance(child.value, list):
+            if not one:
+                said = quoted(child.text) if child.text else child.kind
+                self.tell(child, place, f"{said} is not a list", "expected a list")
+                return []
+            try:
+                return [(child, parse(child))]
+            except Wrong as e:
+                self.tell(child, place, e.problem, e.expected)
+            except Skip:
+                pass
+            return []
+        found: list[tuple[Node, T]] = []
+        for i, item in enumerate(child.value):
+            try:
+                found.append((item, parse(item)))
+            except Wrong as e:
+                self.tell(item, f"{place}[{i}]", e.problem, e.expected)
+            except Skip:
+                pass
+        return found
+
+    def path(self, node: Node) -> Path:
+        """A path, relative to the configuration folder's parent."""
+        text = read.scalar_text(node, "expected a path")
+        return (self.root / Path(text).expanduser()).resolve()
+
+    def secret(self, node: Node) -> SecretRef:
+        """``env:NAME`` or ``file:PATH``; what else stands there is never repeated."""
+        if node.is_broken:
+            raise Skip
+        if not isinstance(node.value, dict | list) and node.text.startswith(("env:", "file:")):
+            return self.reference(node)
+        if node.is_null or isinstance(node.value, dict | list):
+            raise Wrong(f"is {node.kind}", _SECRET_EXPECTED)
+        raise Wrong("secret in clear text", _SECRET_EXPECTED)
+
+    def reference(self, node: Node) -> SecretRef:
+        kind, _, name = node.text.strip().partition(":")
+        if kind == "env":
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                raise Wrong("names no environment variable", "expected env:NAME")
+            return SecretRef(kind="env", name=name, file=self.file, line=node.line)
+        if not name.strip():
+            raise Wrong("names no file", "expected file:PATH")
+        path = (self.root / Path(name.strip()).expanduser()).resolve()
+        return SecretRef(kind="file", name=str(path), file=self.file, line=node.line)
+
+    def text_or_secret(self, node: Node) -> SecretRef | str:
+        text = read.scalar_text(node)
+        return self.reference(node) if text.startswith(("env:", "file:")) else text
+
+    def hide_secrets(self, node: Node, place: str = "") -> Node:
+        """Note what looks like a secret wherever it stands, and take it out of the tree."""
+        if isinstance(node.value, dict):
+            entries = {k: self.hide_secrets(v, join(place, k)) for k, v in node.value.items()}
+            return replace(node, value=entries)
+        if isinstance(node.value, list):
+            items = [self.hide_secrets(v, f"{place}[{i}]") for i, v in enumerate(node.value)]
+            return replace(node, value=items)
+        if isinstance(node.value, str) and _SECRET.search(node.text):
+            self.tell(node, place, "secret in clear text", _SECRET_EXPECTED)
+            return replace(node, value=None, text="", is_broken=True)
+        return node
+
+    def open(self, path: Path, shape: type[shapes.Shape]) -> Node | None:
+        """The tree of a file with its unknown and missing keys noted."""
+        document = load_yaml(path, self.file)
+        self.findings.extend(document.findings)
+        if document.root is None:
+            if not document.findings:
+                expected = f"expected {listed(shapes.required_keys(shape))}"
+                self.tell(1, "file", "is empty", expected)
+            return None
+        root = self.hide_secrets(document.root)
+        if not isinstance(root.value, dict):
+            self.tell(root, "file", f"is {root.kind}", "expected `key: value` lines")
+            return None
+        self.has_keys(root, "", shape)
+        return root
+
+    # --- parts that both kinds of file have ---------------------------------------------------
+
+    def routes(self, root: Node) -> dict[str, Route]:
+        found: dict[str, Route] = {}
+        node = self.mapping(root, "routes", "")
+        for name, route in (node.value if node and isinstance(node.value, dict) else {}).items():
+            place = f"routes.{name}"
+            if not _ROUTE.match(name):
+                expected = "expected lower-case letters, digits and dashes"
+                self.tell(route.key_line, place, f"{quoted(name)} is not a name", expected)
+            if not self.has_keys(route, place, shapes.Route):
+                continue
+            addresses = tuple(v for _, v in self.items(route, "email", place, read.email))
+            if not any(
+                (n := route.get(k)) and (n.value or n.is_broken) for k in ("slack", "email")
+            ):
+                expected = "expected slack: env:NAME or email: [addresses]"
+                self.tell(route.line, place, "goes nowhere", expected)
+            found[name] = Route(
+                name=name,
+                slack=self.read(route, "slack", place, self.secret, None),
+                email=addresses,
+                locale=self.locale(route, place),
+            )
+        return found
+
+    def check_smtp(self, root: Node, has_smtp: bool) -> None:
+        """Routes by e-mail need a mail server."""
+        node = root.get("routes")
+        for name, route in (node.value if node and isinstance(node.value, dict) else {}).items():
+            addresses = route.get("email")
+            if addresses and addresses.value and not has_smtp:
+                problem = "e-mail cannot be sent: koers.yaml has no smtp"
+                expected = "add smtp: {host: …, from: …}"
+                self.tell(addresses, f"routes.{name}.email", problem, expected)
+
+    def locale(self, node: Node, place: str) -> Literal["nl", "en"] | None:
+        said = self.read(node, "locale", place, lambda n: read.choice(n, shapes.LOCALES), "")
+        return "nl" if said == "nl" else "en" if said == "en" else None
+
+
+# --- koers.yaml -------------------------------------------------------------------------------
+
+
+@dataclass
+class KoersReader(FileReader):
+    """koers.yaml."""
+
+    sources_line: int = 1
+
+    def koers(self, path: Path) -> tuple[Values, Shared]:
+        """The arguments of Settings, without the clients, and what the clients need to know."""
+        root = self.open(path, shapes.KoersFile)
+        if root is None:
+            return {}, Shared()
+        version = root.get("version")
+        if version and not version.is_null and not version.is_broken and version.value != 1:
+            self.tell(version, "version", f"{quoted(version.text)} is unknown", "expected 1")
+        values: Values = {}
+        for key in ("warehouse", "landing", "report_dir"):
+            default = self.root / str(shapes.KoersFile.model_fields[key].default)
+            values[key] = self.read(root, key, "", self.path, default)
+        values["schedule"] = self.schedule(root)
+        values["routes"] = self.routes(root)
+        values["smtp"] = self.smtp(root)
+        values["sources"] = self.sources(root)
+        smtp = root.get("smtp")
+        has_smtp = smtp is not None and (not smtp.is_null or smtp.is_broken)
+        self.check_smtp(root, has_smtp)
+        return values, Shared(
+            routes=values["routes"],
+            has_smtp=has_smtp,
+            login_customer_id=values["sources"]["google_ads"].login_customer_id,
+            is_read=True,
+        )
+
+    def schedule(self, root: Node) -> Schedule:
+        node = self.mapping(root, "schedule", "")
+        if node is None:
+            return Schedule()
+        self.has_keys(node, "schedule", shapes.Schedule)
+        default = Schedule()
+        return Schedule(
+            cron=self.read(node, "cron", "schedule", read.cron, default.cron),
+            timezone=self.read(node, "timezone", "schedule", read.time_zone, default.timezone),
+        )
+
+    def smtp(self, root: Node) -> Smtp | None:
+        node = self.mapping(root, "smtp", "")
+        if node is None:
+            return None
+        before = self.errors
+        self.has_keys(node, "smtp", shapes.Smtp)
+        host = self.read(node, "host", "smtp", read.scalar_text, "")
+        if re.search(r"[\s/]|:[0-9]+$", host):
+            node_ = node.get("host") or node
+            self.tell(node_, "smtp.host", f"{quoted(host)} is not a host name", "expected a name")
+        is_local = host in read.LOOPBACK
+        starttls = self.read(node, "starttls", "smtp", read.flag, not is_local)
+        username = self.read(node, "username", "smtp", self.text_or_secret, None)
+        password = self.read(node, "password", "smtp", self.secret, None)
+        port = self.read(node, "port", "smtp", lambda n: read.whole(n, 1, 65535), 587)
+        has_login = [
+            (child := node.get(key)) is not None and (not child.is_null or child.is_broken)
+            for key in ("username", "password")
+        ]
+        # port 465 is TLS from the first byte
+        if host and not is_local:
+            if not starttls and port != 465:
+                expected = "only 127.0.0.1 may do without TLS"
+                self.tell(node.get("starttls") or node, "smtp.starttls", "is false", expected)
+            if not all(has_login):
+                key = "password" if has_login[0] else "username"
+                expected = "only 127.0.0.1 may do without a login"
+                self.tell(node.line, f"smtp.{key}", "is missing", expected)
+        elif has_login[0] != has_login[1]:
+            key = "password" if has_login[0] else "username"
+            self.tell(node.line, f"smtp.{key}", "is missing", "a login needs both")
+        values: Values = {
+            "host": host,
+            "port": port,
+            "username": username,
+            "password": password,
+            "starttls": starttls,
+            "ca_file": self.read(node, "ca_file", "smtp", self.path, None),
+            "from_": self.read(node, "from", "smtp", read.sender, ""),
+        }
+        return Smtp(**values) if self.errors == before else None
+
+    def sources(self, root: Node) -> dict[str, Source]:
+        """Every source, what it lacks filled in from google_ads."""
+        node = self.mapping(root, "sources", "")
+        self.sources_line = node.key_line if node else root.line
+        own: dict[str, Values] = {name: {} for name in SOURCES}
+        for name, child in (node.value if node and isinstance(node.value, dict) else {}).items():
+            if name not in SOURCES:
+                problem = f"unknown source {quoted(name)}"
+                self.tell(child.key_line, f"sources.{name}", problem, suggest(name, SOURCES))
+            elif not child.is_null:
+                own[name] = self.source(name, child)
+        found: dict[str, Source] = {}
+        for name in SOURCES:
+            values = dict(own[name])
+            for key in _SHARED:
+                if key not in values and key in own["google_ads"]:
+                    # credentials of one kind: those of the source itself, else of google_ads
+                    if key == "json_key_file_path" and "refresh_token" in values:
+                        continue
+                    if key in _OAUTH and "json_key_file_path" in own[name]:
+                        continue
+                    values[key] = own["google_ads"][key]
+            found[name] = Source(**{k: v for k, v in values.items() if v is not None})
+        return found
+
+    def source(self, name: str, node: Node) -> Values:
+        """The keys that are there; a value that cannot be used is None."""
+        place = f"sources.{name}"
+        if not self.has_keys(node, place, shapes.SOURCE_SHAPES[name]):
+            return {}
+        rest = name == "search_console" or (
+            (transport := node.get("transport")) is not None and transport.value == "rest"
+        )
+        parsers: dict[str, Callable[[Node], object]] = {
+            "client_id": self.text_or_secret,
+            "client_secret": self.secret,
+            "refresh_token": self.secret,
+            "developer_token": self.secret,
+            "json_key_file_path": self.key_file,
+            "login_customer_id": read.customer_id,
+            "token_uri": read.url,
+            "endpoint": read.url if rest else read.host_port,
+            "ca_file": self.path,
+            "restatement_days": lambda n: read.whole(n, 1, 400),
+            "timeout_seconds": read.number,
+            "transport": lambda n: read.choice(n, ("grpc", "rest")),
+            "data_state": lambda n: read.choice(n, ("final", "all")),
+        }
+        values: Values = {}
+        for key in shapes.keys(shapes.SOURCE_SHAPES[name]):
+            child = node.get(key)
+            if child is not None and (not child.is_null or child.is_broken):
+                values[key] = self.read(node, key, place, parsers[key], None)
+        if "json_key_file_path" in values and "refresh_token" in values:
+            problem = "has both a refresh_token and a json_key_file_path"
+            self.tell(node.line, place, problem, "keep one of them")
+        oauth = [key for key in _OAUTH if key in values]
+        if oauth and name == "google_ads" and len(oauth) < len(_OAUTH):
+            for key in _OAUTH:
+                if key not in values:
+                    expected = f"{listed(oauth)} needs it"
+                    self.tell(node.line, join(place, key), "is missing", expected)
+        return values
+
+    def key_file(self, node: Node) -> SecretRef | Path:
+        """The path of a service account's key, or a variable that holds the path."""
+        text = read.scalar_text(node, "expected a path")
+        if text.startswith("env:"):
+            return self.reference(node)
+        if text.startswith("file:"):
+            return Path(self.reference(node).name)
+        return self.path(node)
+
+
+# --- clients/<slug>.yaml ----------------------------------------------------------------------
+
+
+@dataclass
+class ClientReader(FileReader):
+    """clients/<slug>.yaml."""
+
+    catalogue: Mapping[str, Kpi] = field(default_factory=dict)
+    shared: Shared = field(default_factory=Shared)
+    currency: str = "EUR"
+    sources: dict[str, ClientSource] = field(default_factory=dict)
+    source_names: tuple[str, ...] | None = None  # as written, also those with mistakes
+    route_names: tuple[str, ...] | None = None
+
+    def client(self, path: Path) -> Client | None:
+        slug = path.stem
+        if not _SLUG.match(slug):
+            expected = f"expected lower-case letters, digits and dashes, such as {_as_slug(slug)}"
+            self.tell(1, "file", f"the name {quoted(slug)} is not a slug", expected)
+        root = self.open(path, shapes.ClientFile)
+        if root is None:
+            return None
+        own_routes = self.routes(root)
+        routes = {**(self.shared.routes or {}), **own_routes}
+        if self.shared.is_read:
+            node = root.get("routes")
+            written = node.value if node and isinstance(node.value, dict) else {}
+            self.route_names = tuple(dict.fromkeys([*routes, *written]))
+            self.check_smtp(root, self.shared.has_smtp is True)
+        self.currency = self.read(root, "currency", "", read.currency, "EUR")
+        self.read_sources(root)
+        values: Values = {
+            "slug": slug,
+            "name": self.read(root, "name", "", read.scalar_text, ""),
+            "timezone": self.read(root, "timezone", "", read.time_zone, "Europe/Amsterdam"),
+            "currency": self.currency,
+            "locale": self.locale(root, "") or "nl",
+            "conversion": self.read(root, "conversion", "", _event, "purchases"),
+            "since": self.read(root, "since", "", read.day, None),
+            "sources": self.sources,
+            "routes": routes,
+            "notify": self.notify(root, ""),
+        }
+        targets: list[Target | None] = []
+        seen: dict[str, int] = {}
+        node = root.get("targets")
+        if node and not isinstance(node.value, list) and not node.is_null:
+            self.tell(node, "targets", f"is {node.kind}", "expected a list of targets (- id: …)")
+        for i, item in enumerate(node.value if node and isinstance(node.value, list) else []):
+            targets.append(self.target(i, item, seen))
+        if self.errors:
+            return None
+        return Client(**values, targets=tuple(target for target in targets if target))
+
+    def read_sources(self, root: Node) -> None:
+        node = self.mapping(root, "sources", "")
+        if node is None or not isinstance(node.value, dict):
+            return
+        known = [name for name in node.value if name in SOURCES]
+        # with a misspelt source among them nobody can say what is lacking
+        if len(known) == len(node.value):
+            self.source_names = tuple(known)
+        if not node.value:
+            self.tell(node, "sources", "is empty", f"expected {listed(SOURCES)}")
+        for name, child in node.value.items():
+            place = f"sources.{name}"
+            if name not in SOURCES:
+                problem = f"unknown source {quoted(name)}"
+                self.tell(child.key_line, place, problem, suggest(name, SOURCES))
+                continue
+            shape = shapes.CLIENT_SOURCE_SHAPES[name]
+            if child.is_null and not child.is_broken:
+                expected = f"expected {listed(shapes.keys(shape))}"
+                self.tell(child, place, "is empty", expected)
+            elif self.has_keys(child, place, shape):
+                self.sources[name] = self.accounts(name, child, place)
+
+    def accounts(self, name: str, node: Node, place: str) -> ClientSource:
+        key, parse = {
+            "google_ads": ("customer_ids", read.customer_id),
+            "ga4": ("property_ids", read.property_id),
+            "search_console": ("sites", read.site),
+        }[name]
+        listed_ids = self.items(node, key, place, parse)
+        first: dict[str, int] = {}
+        for item, account_id in listed_ids:
+            if account_id in first:
+                problem = f"{quoted(account_id)} is listed twice"
+                expected = f"it is already on line {first[account_id]}"
+                self.tell(item, join(place, key), problem, expected)
+            first.setdefault(account_id, item.line)
+        ids = node.get(key)
+        is_listed = ids is not None and not ids.is_null
+        if ids is not None and ids.value == []:
+            self.tell(ids, join(place, key), "is empty", "expected at least one")
+        if name != "google_ads":
+            return ClientSource(ids=tuple(first))
+        discover = self.read(node, "discover", place, read.flag, False)
+        login = self.read(node, "login_customer_id", place, read.customer_id, None)
+        manager = node.get("login_customer_id")
+        if discover and is_listed:
+            problem = "has both customer_ids and discover"
+            self.tell(node.line, place, problem, "keep one of them")
+        elif not discover and not is_listed and (said := node.get("discover") or node):
+            if said is node or said.value is False or said.is_null:
+                expected = "expected customer_ids: [123-456-7890] or discover: true"
+                self.tell(said.line, place, "names no accounts", expected)
+        elif (
+            discover
+            and manager is None
+            and self.shared.is_read
+            and self.shared.login_customer_id is None
+        ):
+            expected = "discover: true needs the manager account"
+            self.tell(node.line, join(place, "login_customer_id"), "is missing", expected)
+        return ClientSource(
+            ids=tuple(first),
+            discover=discover,
+            login_customer_id=login or self.shared.login_customer_id,
+        )
+
+    def notify(self, node: Node, place: str) -> tuple[str, ...]:
+        names = self.route_names
+
+        def route(item: Node) -> str:
+            name = read.scalar_text(item, "expected the name of a route")
+            if names is not None and name not in names:
+                otherwise = "" if names else "there are no routes; add them to koers.yaml"
+                raise Wrong(f"no route {quoted(name)}", suggest(name, names, otherwise))
+            return name
+
+        found = [name for _, name in self.items(node, "notify", place, route)]
+        return tuple(dict.fromkeys(found))
+
+    # --- targets ------------------------------------------------------------------------------
+
+    def target(self, i: int, node: Node, seen: dict[str, int]) -> Target | None:
+        before = self.errors
+        place = f"targets[{i}]"
+        written_id = node.get("id")
+        if written_id and isinstance(written_id.value, str) and written_id.value:
+            place += f" ({quoted(written_id.text, 40)[1:-1]})"
+        if not self.has_keys(node, place, shapes.Target):
+            return None
+        id_ = self.read(node, "id", place, _kebab, "")
+        if written_id and id_:
+            if id_ in seen:
+                problem = f"id {quoted(id_)} is already used on line {seen[id_]}"
+                self.tell(written_id, join(place, "id"), problem, "expected another id")
+            seen.setdefault(id_, written_id.line)
+        kpi = self.read(node, "kpi", place, self.kpi, None)
+        kpi_name = kpi.name if kpi else str((n := node.get("kpi")) and n.text)
+        if kpi is not None:
+            self.check_sources(node, place, kpi)
+        goal_node, period_node = node.get("goal"), node.get("period")
+        goal = self.goal(goal_node, join(place, "goal"), kpi) if goal_node else None
+        period = self.period(period_node, join(place, "period")) if period_node else None
+        if goal and period and period_node and goal.kind == "from_to" and period.start is None:
+            problem = "a goal from–to needs one period with a start and an end"
+            self.tell(period_node, join(place, "period"), problem, "expected 2026-Q4 or the like")
+        values: Values = {
+            "id": id_,
+            "specific": self.read(node, "specific", place, read.scalar_text, ""),
+            "kpi": kpi_name,
+            "where": self.where(node, place, kpi),
+            "for_each": self.read(node, "for_each", place, lambda n: _dimension(n, kpi), None),
+            "goal": goal,
+            "period": period,
+            "measure": self.measure(node, place, kpi),
+            "agreed": self.agreed(node, place),
+            "realistic_because": self.realistic(node, place),
+            "plan": self.plan(node, place, period),
+            "notify": self.notify(node, place),
+            "file": self.file,
+            "line": node.line,
+        }
+        return Target(**values) if self.errors == before else None
+
+    def kpi(self, node: Node) -> Kpi | None:
+        name = read.scalar_text(node, "expected the name of a KPI")
+        if not self.catalogue or name in self.catalogue:
+            return self.catalogue.get(name)
+        raise Wrong(f"M (measurable): no KPI {quoted(name)}", suggest(name, sorted(self.catalogue)))
+
+    def check_sources(self, node: Node, place: str, kpi: Kpi) -> None:
+        """The client must have what the KPI is made from."""
+        if self.source_names is None or not kpi.sources:
+            return
+        lacking = [name for name in kpi.sources if name not in self.source_names]
+        if lacking:
+            some = len(lacking) < len(kpi.sources)
+            self.tell(
+                node.get("kpi") or node,
+                join(place, "kpi"),
+                f"{kpi.name} needs {' and '.join(lacking)}, which this client does not have",
+                f"add it to sources or choose another KPI (this client has "
+                f"{listed(self.source_names) if self.source_names else 'none'})",
+                "warning" if some else "error",
+            )
+
+    def where(self, node: Node, place: str, kpi: Kpi | None) -> dict[str, tuple[str, ...]]:
+        scope = self.mapping(node, "where", place)
+        place = join(place, "where")
+        found: dict[str, tuple[str, ...]] = {}
+        if scope is None or not isinstance(scope.value, dict):
+            return found
+        for key, child in scope.value.items():
+            if kpi is not None and key not in kpi.dimensions:
+                problem, expected = _no_dimension(key, kpi)
+                self.tell(child.key_line, join(place, key), problem, expected)
+                continue
+            if child.is_null and not child.is_broken:
+                self.tell(child, join(place, key), "is empty", "expected a value or a list")
+                continue
+            if child.value == []:
+                self.tell(child, join(place, key), "is an empty list", "expected a value")
+                continue
+            values = self.items(scope, key, place, lambda n, k=key: self.scope_value(n, k))  # type: ignore[misc]
+            found[key] = tuple(dict.fromkeys(value for _, value in values))
+        return found
+
+    def scope_value(self, node: Node, dimension: str) -> str:
+        text = read.scalar_text(node, "expected text")
+        if dimension == "source":
+            if text not in SOURCES:
+                raise Wrong(f"unknown source {quoted(text)}", suggest(text, SOURCES))
+            if self.source_names is not None and text not in self.source_names:
+                raise Wrong(
+                    f"this client has no source {quoted(text)}", suggest(text, self.source_names)
+                )
+        if dimension == "account_id" and re.fullmatch(r"[0-9]{3}-[0-9]{3}-[0-9]{4}", text):
+            return text.replace("-", "")
+        known = _VALUES.get(dimension, ())
+        if known and text not in known and (near := suggest(text, known, "-")) != "-":
+            # only a slip is refused: platforms add values
+            raise Wrong(f"no {dimension} {quoted(text)}", near)
+        return text
+
+    def goal(self, node: Node, place: str, kpi: Kpi | None) -> Goal | None:
+        if node.is_broken or node.is_null:
+            return None
+        if isinstance(node.value, dict) and _tell_comma_keys(self, node, place):
+            return None
+        before = self.errors
+        if not self.has_keys(node, place, *shapes.GOALS, required=()):
+            return None
+        entries = node.value if isinstance(node.value, dict) else {}
+        kinds = dict.fromkeys(_KIND_OF[key] for key in entries if key in _KIND_OF)
+        choices = "at_least, at_most, from and to, between, or maintain and within"
+        if len(kinds) != 1:
+            has = listed([key for key in entries if key in _KIND_OF]).replace(" or ", " and ")
+            if kinds:
+                is_band = set(kinds) == {"at_least", "at_most"}
+                expected = "expected between: [a, b]" if is_band else f"expected one of {choices}"
+                self.tell(node.line, place, f"has {has}", expected)
+            elif self.errors == before:
+                self.tell(node.line, place, "M (measurable): no goal", f"expected {choices}")
+            return None
+        (kind,) = kinds
+        for key in _KEYS_OF[kind]:
+            child = entries.get(key)
+            if child is None:
+                other = " and ".join(_KEYS_OF[kind])
+                self.tell(node.line, join(place, key), "is missing", f"expected {other}")
+            elif child.is_null and not child.is_broken:
+                self.tell(child, join(place, key), "is empty", "expected a value")
+        currencies: list[str] = []
+
+        def amount(child: Node) -> float:
+            unit, name = (kpi.unit, kpi.name) if kpi else (None, "the KPI")
+            found = read.amount(child, unit, self.currency, name)
+            if found.currency:
+                currencies.append(found.currency)
+            return found.value
+
+        values: dict[str, Any] = {"kind": kind}
+        for key in ("at_least", "at_most", "from", "to", "maintain"):
+            name = "from_" if key == "from" else key
+            values[name] = self.read(node, key, place, amount, None)
+        values["within"] = self.read(node, "within", place, read.fraction, None)
+        if kind == "between" and (pair := entries.get("between")) and not pair.is_broken:
+            values["between"] = self.between(node, pair, place, amount)
+        if currencies:
+            values["currency"] = currencies[0]
+        if self.errors > before:
+            return None
+        goal = Goal(**values)
+        self.check_goal(goal, node, place, kpi)
+        return goal if self.errors == before else None
+
+    def between(
+        self, goal: Node, pair: Node, place: str, amount: Callable[[Node], float]
+    ) -> tuple[float, float] | None:
+        place = join(place, "between")
+        if not isinstance(pair.value, list):
+            self.tell(pair, place, f"is {pair.kind}", "expected [lowest, highest]")
+            return None
+        if len(pair.value) != 2:
+            expected = "expected [lowest, highest]"
+            if len(pair.value) > 2:
+                expected += " (a decimal comma makes two values of one; write a point)"
+            self.tell(pair, place, f"has {len(pair.value)} values", expected)
+            return None
+        found = [value for _, value in self.items(goal, "between", place[:-8], amount, one=False)]
+        if len(found) < 2:
+            return None
+        if found[0] >= found[1]:
+            problem = f"{pair.value[0].text} is not below {pair.value[1].text}"
+            self.tell(pair, place, problem, "expected [lowest, highest]")
+            return None
+        return found[0], found[1]
+
+    def check_goal(self, goal: Goal, node: Node, place: str, kpi: Kpi | None) -> None:
+        if goal.kind == "from_to" and goal.from_ == goal.to:
+            expected = "use maintain and within for holding a level"
+            self.tell(node.get("to") or node, join(place, "to"), "'to' equals 'from'", expected)
+        if goal.kind == "at_least" and goal.at_least == 0:
+            child = node.get("at_least") or node
+            self.tell(child, join(place, "at_least"), "0 is always reached", "expected more")
+        if goal.kind == "maintain" and goal.maintain == 0:
+            child = node.get("maintain") or node
+            self.tell(child, join(place, "maintain"), "0 has no part", "expected a level above 0")
+        if goal.kind == "maintain" and goal.within == 0:
+            child = node.get("within") or node
+            expected = "expected room to move, such as 10%"
+            self.tell(child, join(place, "within"), "is 0", expected)
+        if kpi is None:
+            return
+        rises = {
+            "at_least": True,
+            "at_most": False,
+            "from_to": (goal.to or 0.0) > (goal.from_ or 0.0),
+        }.get(goal.kind)
+        if rises is not None and rises != (kpi.better == "higher"):
+            wants = {"at_least": "at least", "at_most": "at most"}.get(
+                goal.kind, "going up" if rises else "going down"
+            )
+            problem = f"for {kpi.name} {kpi.better} is better, but the goal is {wants}"
+            self.tell(node.line, place, problem, "is that what you mean?", "warning")
+
+    def period(self, node: Node, place: str) -> Period | None:
+        if node.is_broken or node.is_null:
+            return None
+        if isinstance(node.value, list):
+            self.tell(node, place, "T (time-bound): a list is not a period", PERIOD_EXPECTED)
+            return None
+        if not isinstance(node.value, dict):
+            named = self.value(node, place, read.named_period, None)
+            return Period(start=named[0], end=named[1], said=node.text) if named else None
+        before = self.errors
+        self.has_keys(node, place, *shapes.PERIODS, required=())
+        has = {key for key, child in node.value.items() if not child.is_null or child.is_broken}
+        start = self.read(node, "start", place, read.day, None)
+        last = self.read(node, "end", place, read.day, None)
+        said = ", ".join(f"{key}: {child.text}" for key, child in node.value.items())
+        clash = [k for k in ("rolling", "every", "for") if k in has]
+        if len(clash) > 1 or ("for" in has and "end" in has) or ("rolling" in has and len(has) > 1):
+            problem = f"{' and '.join(sorted(has))} do not go together"
+            self.tell(node.line, place, problem, PERIOD_EXPECTED)
+            return None
+        if "rolling" in has:
+            rolling = self.read(node, "rolling", place, read.days, None)
+            return Period(rolling_days=rolling, said=said) if rolling else None
+        if not has & {"for", "end"} and self.errors == before:
+            problem = "T (time-bound): no deadline"
+            self.tell(node.line, place, problem, "add for: 3 months or end: the last day")
+            return None
+        if "start" not in has and "every" not in has:
+            if self.errors == before:
+                self.tell(node.line, join(place, "start"), "is missing", PERIOD_EXPECTED)
+            return None
+        if start and last and last < start:
+            child = node.get("end") or node
+            problem = f"end {last} is before start {start}"
+            self.tell(child, join(place, "end"), problem, "expected a later day")
+            return None
+        every = self.read(
+            node, "every", place, lambda n: read.choice(n, ("week", "month", "quarter", "year")), ""
+        )
+        end: date | None = read.add(last, 1, "day") if last else None
+        if "for" in has and start:
+            length = self.read(node, "for", place, read.duration, None)
+            if length:
+                end = self.value(
+                    node.get("for") or node,
+                    join(place, "for"),
+                    lambda _: _after(start, *length),
+                    None,
+                )
+        if self.errors > before:
+            return None
+        values: Values = {"start": start, "end": end, "every": every or None, "said": said}
+        return Period(**values)
+
+    def measure(self, target: Node, place: str, kpi: Kpi | None) -> Measure:
+        node = self.mapping(target, "measure", place)
+        if node is None:
+            return Measure()
+        place = join(place, "measure")
+        self.has_keys(node, place, shapes.Measure)
+        least = node.get("min_denominator")
+        if least and not least.is_null and kpi is not None and kpi.is_sum:
+            problem = f"{kpi.name} is a sum and has no denominator"
+            self.tell(least, join(place, "min_denominator"), problem, "use min_numerator")
+        values: Values = {
+            "window_days": self.read(node, "window", place, read.days, None),
+            "min_denominator": self.read(node, "min_denominator", place, read.number, None),
+            "min_numerator": self.read(node, "min_numerator", place, read.number, None),
+            "completeness": self.read(
+                node, "completeness", place, lambda n: read.choice(n, ("raw", "learned")), None
+            ),
+        }
+        return Measure(**values)
+
+    def agreed(self, target: Node, place: str) -> Agreed:
+        node = self.mapping(target, "agreed", place)
+        if node is None:
+            return Agreed(owner="")
+        place = join(place, "agreed")
+        self.has_keys(node, place, shapes.Agreed)
+        return Agreed(
+            owner=self.read(node, "owner", place, read.email, ""),
+            by=tuple(address for _, address in self.items(node, "by", place, read.email)),
+            on=self.read(node, "on", place, read.day, None),
+        )
+
+    def realistic(self, target: Node, place: str) -> str | None:
+        node = self.mapping(target, "realistic", place)
+        if node is None:
+            return None
+        place = join(place, "realistic")
+        self.has_keys(node, place, shapes.Realistic)
+        return self.read(node, "because", place, read.scalar_text, "") or None
+
+    def plan(self, target: Node, place: str, period: Period | None) -> tuple[Step, ...]:
+        node = target.get("plan")
+        place = join(place, "plan")
+        if node is None or node.value == [] or (node.is_null and not node.is_broken):
+            written = target.get("period")
+            if not (written and written.get("rolling")):
+                expected = "expected plan: [{do: …, owner: …, due: …}]"
+                self.tell(node or target.line, place, "A (acceptable): no plan of action", expected)
+            return ()
+        if not isinstance(node.value, list):
+            if not node.is_broken:
+                self.tell(node, place, f"is {node.kind}", "expected a list of steps (- do: …)")
+            return ()
+        return tuple(self.step(item, f"{place}[{i}]", period) for i, item in enumerate(node.value))
+
+    def step(self, node: Node, place: str, period: Period | None) -> Step:
+        if not self.has_keys(node, place, shapes.Step):
+            return Step(do="", owner="")
+        due = self.read(node, "due", place, read.day, None)
+        if due and period and period.deadline and due > period.deadline:
+            problem = f"due {due} is after the target's deadline {period.deadline}"
+            self.tell(
+                node.get("due") or node, join(place, "due"), problem, "expected an earlier day"
+            )
+        return Step(
+            do=self.read(node, "do", place, read.scalar_text, ""),
+            owner=self.read(node, "owner", place, read.email, ""),
+            due=due,
+            done=self.read(node, "done", place, read.day, None),
+        )
+
+
+_KEYS_OF: dict[str, tuple[str, ...]] = {
+    "at_least": ("at_least",),
+    "at_most": ("at_most",),
+    "from_to": ("from", "to"),
+    "between": ("between",),
+    "maintain": ("maintain", "within"),
+}
+_KIND_OF = {key: kind for kind, keys in _KEYS_OF.items() for key in keys}
+
+
+def _tell_comma_keys(reader: FileReader, node: Node, place: str) -> bool:
+    """``{from: 3,5%, to: 5%}`` is from: 3 and a key `5%` to YAML: say what happened."""
+    entries = node.value if isinstance(node.value, dict) else {}
+    before: Node | None = None
+    found = False
+    for key, child in entries.items():
+        if re.match(r"[0-9]", key):
+            whole = f"{before.text},{key}" if before is not None and before.text else f"…,{key}"
+            better = whole.replace(",", ".")
+            problem = f"{quoted(whole)} has a decimal comma, which ends the value in YAML"
+            reader.tell(child.key_line, place, problem, f"write {better} with a point")
+            found = True
+        before = child
+    return found
+
+
+def _after(start: date, count: int, unit: str) -> date:
+    try:
+        end = read.add(start, count, unit)
+    except (OverflowError, ValueError):
+        end = date.max
+    if end.year > read.LAST_YEAR + 1:
+        raise Wrong("lasts too long", f"expected an end before {read.LAST_YEAR + 1}")
+    return end
+
+
+def _as_slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "my-shop"
+
+
+def _kebab(node: Node) -> str:
+    text = read.scalar_text(node)
+    if not _SLUG.match(text):
+        raise Wrong(f"{quoted(text)} is not in kebab-case", f"expected {_as_slug(text)}")
+    return text
+
+
+def _event(node: Node) -> str:
+    text = read.scalar_text(node)
+    if not _EVENT.match(text):
+        expected = "expected purchases or the name of a GA4 key event"
+        raise Wrong(f"{quoted(text)} is not an event", expected)
+    return text
+
+
+def _dimension(node: Node, kpi: Kpi | None) -> str:
+    """A dimension column; `campaign` and `account` mean their ids."""
+    text = read.scalar_text(node, "expected a dimension such as campaign")
+    column = {"campaign": "campaign_id", "account": "account_id"}.get(text, text)
+    if kpi is not None and column not in kpi.dimensions:
+        raise Wrong(*_no_dimension(text, kpi))
+    return column
+
+
+def _no_dimension(name: str, kpi: Kpi) -> tuple[str, str]:
+    nothing = f"{kpi.name} is one figure and cannot be filtered or split"
+    return (
+        f"no dimension {quoted(name)} in {kpi.name}",
+        suggest(name, kpi.dimensions, "" if kpi.dimensions else nothing),
+    )
+
+
+# --- the folder -------------------------------------------------------------------------------
+
+
+def read_config(
+    config_dir: Path, catalogue: Mapping[str, Kpi]
+) -> tuple[Settings | None, list[Finding]]:
+    """Read all files. Settings is None when any finding is an error.
+
+    With an empty catalogue nothing that depends on KPIs is checked.
+    """
+    root = config_dir.resolve().parent
+    main = config_dir / "koers.yaml"
+    findings: list[Finding] = []
+    if not config_dir.is_dir():
+        expected = "name it with --config, or run `koers init`"
+        return None, [Finding(str(config_dir), 1, "folder", "does not exist", expected)]
+    koers = KoersReader(str(main), root)
+    values: Values = {}
+    shared = Shared()
+    if main.exists():
+        values, shared = koers.koers(main)
+    else:
+        koers.tell(1, "file", "does not exist", "run `koers init` for one to start from")
+    clients: list[Client | None] = []
+    client_findings: list[Finding] = []
+    used: set[str] = set()
+    paths = _client_paths(config_dir, client_findings)
+    for path in paths:
+        reader = ClientReader(str(path), root, catalogue=catalogue, shared=shared)
+        clients.append(reader.client(path))
+        used.update(reader.sources)
+        client_findings.extend(sorted(reader.findings, key=lambda finding: finding.line))
+    if values:
+        _check_credentials(koers, values, used)
+    findings = sorted(koers.findings, key=lambda finding: finding.line) + client_findings
+    if any(finding.severity == "error" for finding in findings):
+        return None, findings
+    settings = Settings(
+        **values,
+        config_dir=config_dir.resolve(),
+        root=root,
+        clients=tuple(client for client in clients if client is not None),
+        warnings=tuple(findings),
+    )
+    return settings, findings
+
+
+def _client_paths(config_dir: Path, findings: list[Finding]) -> list[Path]:
+    folder = config_dir / "clients"
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    paths = []
+    for path in found:
+        if path.name.startswith("."):
+            continue
+        if path.suffix == ".yaml":
+            paths.append(path)
+        elif path.suffix in (".yml", ".YAML", ".YML", ".json"):
+            expected = f"rename it to {path.stem}.yaml"
+            findings.append(Finding(str(path), 1, "file", "is not read", expected))
+    if not paths:
+        expected = "add clients/<slug>.yaml, or run `koers init` for one to start from"
+        findings.append(Finding(str(folder), 1, "folder", "holds no client", expected))
+    return paths
+
+
+def _check_credentials(koers: KoersReader, values: Values, used: set[str]) -> None:
+    """Say which sources that clients use have nothing to log in with."""
+    for name in SOURCES:
+        source: Source = values["sources"][name]
+        if name not in used or koers.errors:
+            continue
+        has_oauth = all(getattr(source, key) is not None for key in _OAUTH)
+        if not has_oauth and source.json_key_file_path is None:
+            problem = "there is nothing to log in with"
+            expected = f"expected {listed(_OAUTH).replace(' or ', ' and ')}, or json_key_file_path"
+            koers.tell(koers.sources_line, f"sources.{name}", problem, expected, "warning")

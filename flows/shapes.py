@@ -1,0 +1,349 @@
+"""The keys of koers.yaml and clients/<slug>.yaml as people write them.
+
+The reader takes from here which keys exist and which are required; the JSON
+Schemas for editors are generated from here. What the values mean is checked
+where they are read (flows/config_reader.py), because that needs line numbers,
+the KPI catalogue and words that help.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+SOURCES = ("google_ads", "ga4", "search_console")
+
+Text = Annotated[str, Field(min_length=1)]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-10-01"])]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", examples=["sanne@example.nl"])]
+Secret = Annotated[str, Field(pattern=r"^(env|file):.+$", examples=["env:KOERS_SECRET"])]
+TextOrSecret = Annotated[str, Field(min_length=1, examples=["env:KOERS_SECRET"])]
+Number = Annotated[float, Field(ge=0)]
+Amount = (
+    Number
+    | Annotated[
+        str,
+        Field(
+            pattern=r"^(([A-Za-z]{3}|[€$£]) ?)?[0-9]+(\.[0-9]+)? ?(%|[A-Za-z]{3}|[€$£])?$",
+            examples=["3%", "45 EUR"],
+        ),
+    ]
+)
+Fraction = Number | Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?%$", examples=["10%"])]
+Days = Annotated[str, Field(pattern=r"^[1-9][0-9]* ?[A-Za-z]+$", examples=["28d"])]
+Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]* ?[A-Za-z]+$", examples=["3 months"])]
+AccountId = (
+    Annotated[int, Field(ge=1)]
+    | Annotated[str, Field(pattern=r"^\d{3}-?\d{3}-?\d{4}$", examples=["123-456-7890"])]
+)
+Property = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^(properties/)?\d+$")]
+Site = Annotated[str, Field(pattern=r"^(sc-domain:.+|https?://.+/)$")]
+KpiName = Annotated[str, WithJsonSchema({"$ref": "#/$defs/kpi"})]
+Dimension = Annotated[str, WithJsonSchema({"$ref": "#/$defs/dimension"})]
+Scope = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/$defs/where"})]
+Locale = Literal["nl", "en"]
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+# --- koers.yaml -------------------------------------------------------------------------------
+
+
+class Schedule(Shape):
+    """When the daily run starts."""
+
+    cron: Text = Field("0 6 * * *", description="Five fields: minute hour day month weekday")
+    timezone: Text = Field("Europe/Amsterdam", description="IANA name of the time zone")
+
+
+class Source(Shape):
+    """How to reach one platform. ga4 and search_console take what they lack from google_ads."""
+
+    client_id: TextOrSecret | None = Field(None, description="OAuth client id")
+    client_secret: Secret | None = Field(None, description="OAuth client secret: env:NAME")
+    refresh_token: Secret | None = Field(None, description="OAuth refresh token: env:NAME")
+    json_key_file_path: TextOrSecret | None = Field(
+        None, description="A service account's key file, instead of the three keys above"
+    )
+    token_uri: Text | None = Field(None, description="OAuth token endpoint, if not Google's own")
+    endpoint: Text | None = Field(
+        None, description="host:port for gRPC, a URL for REST; only for a proxy or the sandbox"
+    )
+    ca_file: Text | None = Field(None, description="A private certificate authority (PEM file)")
+    restatement_days: int | None = Field(
+        None, ge=1, le=400, description="How many days back every run reads again"
+    )
+    timeout_seconds: Number | None = Field(None, description="How long one request may take")
+
+
+class GoogleAds(Source):
+    """How to reach Google Ads."""
+
+    developer_token: Secret | None = Field(
+        None, description="Developer token, for those who have one: env:NAME"
+    )
+    login_customer_id: AccountId | None = Field(
+        None, description="Manager account that gives access; a client's own wins"
+    )
+
+
+class Ga4(Source):
+    """How to reach Google Analytics 4."""
+
+    developer_token: Secret | None = Field(None, description="Not used by GA4")
+    login_customer_id: AccountId | None = Field(None, description="Not used by GA4")
+    transport: Literal["grpc", "rest"] = Field("grpc", description="Protocol to the API")
+
+
+class SearchConsole(Source):
+    """How to reach Google Search Console."""
+
+    developer_token: Secret | None = Field(None, description="Not used by Search Console")
+    login_customer_id: AccountId | None = Field(None, description="Not used by Search Console")
+    data_state: Literal["final", "all"] = Field(
+        "final", description="`all` also reads the provisional last days and marks them so"
+    )
+
+
+class Sources(Shape):
+    """The platforms that are read."""
+
+    google_ads: GoogleAds | None = None
+    ga4: Ga4 | None = None
+    search_console: SearchConsole | None = None
+
+
+class Route(Shape):
+    """Where a digest goes: a Slack channel or a list of e-mail addresses."""
+
+    slack: Secret | None = Field(None, description="Incoming webhook: env:NAME")
+    email: list[Email] | Email | None = Field(None, description="Addresses")
+    locale: Locale | None = Field(None, description="Language; without it, the client's")
+
+
+class Smtp(Shape):
+    """The mail server. TLS and a login are required anywhere but on 127.0.0.1."""
+
+    host: Text = Field(description="Name of the mail server")
+    port: int = Field(587, ge=1, le=65535, description="587 for STARTTLS, 465 for TLS")
+    username: TextOrSecret | None = Field(None, description="Login name")
+    password: Secret | None = Field(None, description="env:NAME or file:PATH")
+    starttls: bool = Field(True, description="Encrypt after connecting")
+    ca_file: Text | None = Field(None, description="A private certificate authority (PEM file)")
+    from_: Text = Field(alias="from", description="Sender, such as Koers <koers@example.nl>")
+
+
+class KoersFile(Shape):
+    """What holds for all clients."""
+
+    version: Literal[1] = Field(description="Version of this format")
+    warehouse: Text = Field("data/koers.duckdb", description="The DuckDB database file")
+    landing: Text = Field("landing", description="Folder for what was read, as Parquet")
+    report_dir: Text = Field("report", description="Folder for the reports")
+    schedule: Schedule | None = None
+    sources: Sources | None = None
+    routes: dict[str, Route] | None = Field(None, description="Where digests go, by name")
+    smtp: Smtp | None = None
+
+
+# --- clients/<slug>.yaml ----------------------------------------------------------------------
+
+
+class AdsAccounts(Shape):
+    """The client's Google Ads accounts: listed, or all under a manager account."""
+
+    login_customer_id: AccountId | None = Field(None, description="Manager account")
+    customer_ids: list[AccountId] | None = Field(None, description="The accounts")
+    discover: bool | None = Field(None, description="true: every account under the manager")
+
+
+class Ga4Properties(Shape):
+    """The client's GA4 properties."""
+
+    property_ids: list[Property] = Field(description="Numbers from Admin › Property details")
+
+
+class Sites(Shape):
+    """The client's Search Console properties."""
+
+    sites: list[Site] = Field(description="sc-domain:example.nl or https://www.example.nl/")
+
+
+class ClientSources(Shape):
+    """Which accounts are this client's."""
+
+    google_ads: AdsAccounts | None = None
+    ga4: Ga4Properties | None = None
+    search_console: Sites | None = None
+
+
+class AtLeast(Shape):
+    """Reach this level or more."""
+
+    at_least: Amount = Field(description="3% for a rate, 4 for a ratio, 45 EUR, 120000")
+
+
+class AtMost(Shape):
+    """Stay at this level or below."""
+
+    at_most: Amount = Field(description="3% for a rate, 4 for a ratio, 45 EUR, 120000")
+
+
+class FromTo(Shape):
+    """Go from where we stand to where we want to be by the end of the period."""
+
+    from_: Amount = Field(alias="from", description="The value at the start")
+    to: Amount = Field(description="The value at the end of the period")
+
+
+class Between(Shape):
+    """Stay within two values, both included."""
+
+    between: Annotated[list[Amount], Field(min_length=2, max_length=2)] = Field(
+        description="[lowest, highest]"
+    )
+
+
+class Maintain(Shape):
+    """Hold a level."""
+
+    maintain: Amount = Field(description="The level")
+    within: Fraction = Field(description="How far it may move, as a part of the level: 10%")
+
+
+class Lasting(Shape):
+    """A start and how long."""
+
+    start: Day = Field(description="First day")
+    for_: Duration = Field(alias="for", description="3 months, 12 weeks, 90 days, 1 year")
+
+
+class FromUntil(Shape):
+    """A first and a last day."""
+
+    start: Day = Field(description="First day")
+    end: Day = Field(description="Last day (included)")
+
+
+class Every(Shape):
+    """Judged anew every week, month, quarter or year."""
+
+    every: Literal["week", "month", "quarter", "year"] = Field(description="How often")
+    end: Day = Field(description="Last day (included)")
+    start: Day | None = Field(None, description="First day, if not at once")
+
+
+class Rolling(Shape):
+    """A guardrail over the last days; it has no end."""
+
+    rolling: Days = Field(description="How many days, such as 7d")
+
+
+PeriodName = Annotated[
+    str, Field(pattern=r"^\d{4}(-([Qq][1-4]|0[1-9]|1[0-2]))?$", examples=["2026-Q4", "2026-10"])
+]
+Year = Annotated[int, Field(ge=2000, le=2100)]
+
+
+class Measure(Shape):
+    """How the value is measured."""
+
+    window: Days | None = Field(None, description="Over the last days only, such as 28d")
+    min_denominator: Number | None = Field(None, description="With less there is no verdict")
+    min_numerator: Number | None = Field(None, description="With less there is no verdict")
+    completeness: Literal["raw", "learned"] | None = Field(
+        None, description="learned: account for conversions that are still to come"
+    )
+
+
+class Agreed(Shape):
+    """Acceptable: who answers for it and who agreed."""
+
+    owner: Email = Field(description="Who answers for this target")
+    by: list[Email] | Email | None = Field(None, description="Who agreed")
+    on: Day | None = Field(None, description="When")
+
+
+class Realistic(Shape):
+    """Realistic: asked for when the past says it is without precedent."""
+
+    because: Text = Field(description="Why it can be done")
+
+
+class Step(Shape):
+    """One thing that will be done."""
+
+    do: Text = Field(description="What")
+    owner: Email = Field(description="Who does it")
+    due: Day | None = Field(None, description="When it is done at the latest")
+    done: Day | None = Field(None, description="The day it was done")
+
+
+class Target(Shape):
+    """One SMART goal: specific, measurable, acceptable, realistic, time-bound."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")] = Field(
+        description="A name in kebab-case; changing it starts a new history"
+    )
+    specific: Text = Field(description="The goal in a sentence, as the client would say it")
+    kpi: KpiName = Field(description="What is measured: a file in sql/kpis/")
+    where: Scope | None = Field(None, description="Only this part: dimension: value or [values]")
+    for_each: Dimension | None = Field(
+        None, description="Every one must pass, such as campaign; without it, the total"
+    )
+    goal: AtLeast | AtMost | FromTo | Between | Maintain
+    period: PeriodName | Year | Lasting | FromUntil | Every | Rolling = Field(
+        description="2026-Q4, 2026-10, 2026, or a mapping"
+    )
+    measure: Measure | None = None
+    agreed: Agreed
+    realistic: Realistic | None = None
+    plan: list[Step] | None = Field(
+        None, description="What will be done; required, except for a rolling guardrail"
+    )
+    notify: list[str] | str | None = Field(None, description="Routes; without it, the client's")
+
+
+class ClientFile(Shape):
+    """One client: accounts, routes and targets. The file's name is the client's slug."""
+
+    name: Text = Field(description="The client's name")
+    timezone: Text = Field("Europe/Amsterdam", description="IANA name of the time zone")
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = Field("EUR", description="ISO 4217")
+    locale: Locale = Field("nl", description="Language of report and digests")
+    conversion: Text = Field(
+        "purchases", description="What counts as a conversion: purchases or a GA4 key event"
+    )
+    since: Day | None = Field(None, description="First day to load")
+    sources: ClientSources
+    routes: dict[str, Route] | None = Field(None, description="Routes of this client only")
+    notify: list[str] | str | None = Field(None, description="Routes that get the digest")
+    targets: list[Target] | None = Field(None, description="The goals")
+
+
+GOALS: tuple[type[Shape], ...] = (AtLeast, AtMost, FromTo, Between, Maintain)
+PERIODS: tuple[type[Shape], ...] = (Lasting, FromUntil, Every, Rolling)
+SOURCE_SHAPES: dict[str, type[Shape]] = {
+    "google_ads": GoogleAds,
+    "ga4": Ga4,
+    "search_console": SearchConsole,
+}
+CLIENT_SOURCE_SHAPES: dict[str, type[Shape]] = {
+    "google_ads": AdsAccounts,
+    "ga4": Ga4Properties,
+    "search_console": Sites,
+}
+LOCALES: tuple[str, ...] = get_args(Locale)
+
+
+def keys(*shapes: type[Shape]) -> tuple[str, ...]:
+    """The keys that these shapes have, as written in YAML, in order."""
+    found = [f.alias or n for shape in shapes for n, f in shape.model_fields.items()]
+    return tuple(dict.fromkeys(found))
+
+
+def required_keys(shape: type[Shape]) -> tuple[str, ...]:
+    return tuple(f.alias or n for n, f in shape.model_fields.items() if f.is_required())
