@@ -229,7 +229,9 @@ def test_a_rolling_guardrail_on_late_conversions_looks_a_week_back() -> None:
     rows = series(days(OCT, date(2026, 11, 19), lambda i: 500 if i < 44 else 100, 100))
     guard = target(goal(at_least=4.5), Period(rolling_days=7, said="7d"))
     (told,) = judge(guard, ROAS, rows, date(2026, 11, 20))
-    assert (told.value, told.settled_value, told.status) == (1.0, 5.0, "on_track")
+    # raw 13..19 November: one day of 5 and six of 1; settled 7..13 November: all 5
+    assert told.value == pytest.approx(11 / 7)
+    assert (told.settled_value, told.status) == (5.0, "on_track")
     assert told.details["settled_through"] == "2026-11-13"
 
 
