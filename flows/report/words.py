@@ -280,15 +280,11 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": ("Het ene doel ligt op koers.", "Alle {n} doelen liggen op koers."),
     },
     "headline_some": {
-        "en": ("{good} of {n} goal is on course.", "{good} of {n} goals are on course."),
+        "en": ("1 of {total} goals is on course.", "{n} of {total} goals are on course."),
         "nl": (
-            "{good} van de {n} doelen ligt op koers.",
-            "{good} van de {n} doelen liggen op koers.",
+            "1 van de {total} doelen ligt op koers.",
+            "{n} van de {total} doelen liggen op koers.",
         ),
-    },
-    "headline_one_good": {
-        "en": "1 of {n} goals is on course.",
-        "nl": "1 van de {n} doelen ligt op koers.",
     },
     "headline_none": {"en": "No goal is on course yet.", "nl": "Nog geen doel ligt op koers."},
     "headline_empty": {
@@ -300,11 +296,10 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "count_bad": {"en": "off course", "nl": "uit koers"},
     "count_unknown": {"en": "unknown", "nl": "onbekend"},
     "count_waiting": {"en": "still waiting", "nl": "nog even wachten"},
-    "attention": {"en": "Needs attention: {names}", "nl": "Vraagt aandacht: {names}"},
     "data_through": {"en": "Data through {day}", "nl": "Data tot en met {day}"},
-    "data_through_range": {
-        "en": "Data through {first} to {last}, by source",
-        "nl": "Data tot en met {first} tot {last}, per bron",
+    "accounts_behind": {
+        "en": ("1 account is behind", "{n} accounts are behind"),
+        "nl": ("1 account loopt achter", "{n} accounts lopen achter"),
     },
     # --- the table of goals
     "goals": {"en": "The goals at a glance", "nl": "De doelen in één oogopslag"},
@@ -355,8 +350,9 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "deadline_over": {"en": "period over", "nl": "periode voorbij"},
     "why_realistic": {"en": "Within reach because {because}", "nl": "Haalbaar omdat {because}"},
     "agreed_label": {"en": "Agreed", "nl": "Afgesproken"},
-    "agreed_by_on": {"en": "by {names} on {day}", "nl": "door {names} op {day}"},
-    "agreed_by": {"en": "by {names}", "nl": "door {names}"},
+    "agreed_by_on": {"en": "agreed by {names} on {day}", "nl": "afgesproken door {names} op {day}"},
+    "agreed_on": {"en": "agreed on {day}", "nl": "afgesproken op {day}"},
+    "agreed_by": {"en": "agreed by {names}", "nl": "afgesproken door {names}"},
     "and": {"en": "and", "nl": "en"},
     "history": {"en": "How it went", "nl": "Hoe het ging"},
     "since": {"en": "since {day}", "nl": "sinds {day}"},
@@ -368,11 +364,11 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": ("en nog 1 {segment}: {told}", "en nog {n} {segments}: {told}"),
     },
     "segment_count": {"en": "{n} {status}", "nl": "{n} {status}"},
-    "share": {"en": "{share} of {volume}", "nl": "{share} van {volume}"},
+    "share": {"en": "{share} of {volume}", "nl": "{share} van de {volume}"},
     "trend": {"en": "Trend", "nl": "Verloop"},
     "guilty": {
         "en": "{name} weighs heaviest: {value}, on {share} of {volume}.",
-        "nl": "{name} weegt het zwaarst: {value}, bij {share} van {volume}.",
+        "nl": "{name} weegt het zwaarst: {value}, bij {share} van de {volume}.",
     },
     "guilty_plain": {
         "en": "{name} weighs heaviest: {value}.",
@@ -680,19 +676,44 @@ def volume(
     amount = denominator(target, evaluation, kpi, series)
     if amount is None or kpi.denominator is None:
         return ""
-    is_money = _is_money(kpi.denominator)
-    if is_money and not evaluation.currency_code:
+    return amount_of(amount, kpi.denominator, is_money(kpi)[1], evaluation.currency_code, language)
+
+
+def is_money(kpi: Kpi) -> tuple[bool, bool]:
+    """Whether numerator and denominator are money: both of a ROAS, only the cost of a CAC."""
+    return kpi.has_currency, kpi.has_currency and kpi.unit == "ratio"
+
+
+def amount_of(
+    amount: float, noun: Mapping[str, str], money: bool, currency: str | None, language: Language
+) -> str:
+    """`412,300 impressions`, `€ 1.234 kosten`; empty for money of no single currency."""
+    if money and not currency:
         return ""
-    told = formats.quantity(
-        float(round(amount)), "money" if is_money else "count", language, evaluation.currency_code
+    told = (
+        formats.money(amount, currency or "", language, digits=0)
+        if money
+        else formats.quantity(float(round(amount)), "count", language)
     )
-    if is_money:
-        told = formats.money(amount, evaluation.currency_code or "", language, digits=0)
-    return f"{told} {kpi.denominator.get(language) or kpi.denominator.get('en', '')}".strip()
+    return f"{told} {noun.get(language) or noun.get('en', '')}".strip()
 
 
-def _is_money(words: Mapping[str, str]) -> bool:
-    return words.get("en", "") in {"cost", "revenue", "conversion value", "spend"}
+def built_from(
+    target: Target, evaluation: Evaluation, kpi: Kpi, language: Language, series: Series
+) -> str:
+    """`12,263 clicks ÷ 307,160 impressions`, over the days judged; empty for a sum."""
+    window = judged_window(target, evaluation)
+    if kpi.denominator is None or window is None:
+        return ""
+    top, bottom = sums_of([d for d in series.days if window[0] <= d.date_day <= window[1]], kpi)
+    if top is None or bottom is None:
+        return ""
+    above, below = is_money(kpi)
+    parts = (
+        amount_of(top, kpi.numerator, above, evaluation.currency_code, language),
+        amount_of(bottom, kpi.denominator, below, evaluation.currency_code, language),
+    )
+    return " ÷ ".join(parts) if all(parts) else ""
 
 
 def reason(

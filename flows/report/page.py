@@ -1,0 +1,604 @@
+"""The report of a client: one HTML page that needs nothing from outside and runs no script."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.report import charts, formats, words
+from flows.report.formats import Language
+from flows.report.model import ClientView, SourceState, TargetView
+from flows.settings import Step
+from flows.targets.evaluation import Evaluation, Series
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).parent / "templates"
+WORST_SEGMENTS = 10
+_HISTORY_RUNS = 6
+
+
+@dataclass(frozen=True)
+class Badge:
+    word: str
+    symbol: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    term: str
+    text: str
+    small: str = ""
+    big: bool = False
+
+
+@dataclass(frozen=True)
+class SegmentRow:
+    name: str
+    status: Badge
+    value: str
+    share: str
+    bar: float | None
+    trend: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StepRow:
+    do: str
+    owner: str
+    when: str
+    flag: str
+    state: str
+    symbol: str
+
+
+@dataclass(frozen=True)
+class Spell:
+    """A stretch of days with one status."""
+
+    status: Badge
+    when: str
+
+
+@dataclass(frozen=True)
+class TargetBlock:
+    anchor: str
+    id: str
+    specific: str
+    kpi: str
+    status: Badge
+    reason: str
+    guilty: str
+    value: str
+    goal: str
+    expected: str
+    period: str
+    owner: str
+    chart_wide: str | None
+    chart_narrow: str | None
+    legend: list[tuple[str, str]]
+    facts: list[Fact]
+    segments_title: str
+    segment_word: str
+    segments: list[SegmentRow]
+    segments_more: str
+    marks: list[float]
+    steps: list[StepRow]
+    history: list[Spell]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    source: str
+    account: str
+    id: str
+    status: Badge
+    through: str
+    expected: str
+    missing: str
+    notes: list[str] = field(default_factory=list)
+
+
+def render_report(view: ClientView) -> str:
+    """One self-contained page in the client's language.
+
+    The same view gives the same bytes. Names from outside are cleaned, cut and
+    escaped; a content security policy forbids scripts and requests besides.
+    """
+    language = view.client.locale
+    client = formats.name(view.client.name)
+    targets = [_target(one, view, language) for one in view.targets]
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            language=language,
+            say=partial(_say, language),
+            css=_css(),
+            title=words.say(
+                "report_title", language, client=client, day=formats.day(view.as_of, language)
+            ),
+            client=client,
+            as_of=words.say("as_of", language, day=formats.weekday(view.as_of, language)),
+            data_through=data_through(view.sources, language),
+            headline=headline([one.total for one in view.targets], language),
+            counts=_counts(view, language),
+            targets=targets,
+            sources=[_source(state, view, language) for state in view.sources],
+            checks=[formats.sentence_text(check) for check in view.checks],
+            footer=words.say(
+                "footer",
+                language,
+                moment=formats.moment(view.generated_at, view.client.timezone, language),
+                zone=view.client.timezone,
+            ),
+        )
+    )
+
+
+def write_report(path: Path, html: str) -> None:
+    """Put the page in place in one move: a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(html)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp is for the owner alone; a report is read by others, as any new file is
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+# --- what mail and Slack say too --------------------------------------------------------------
+
+
+def headline(evaluations: list[Evaluation], language: Language) -> str:
+    """How many goals are on course, in one sentence."""
+    total = len(evaluations)
+    good = sum(words.TONE[one.status] == "good" for one in evaluations)
+    if total == 0:
+        return words.say("headline_empty", language)
+    if good == 0:
+        return words.say("headline_none", language)
+    if good == total:
+        return words.say("headline_all", language, n=total)
+    return words.say("headline_some", language, n=good, total=total)
+
+
+def data_through(sources: tuple[SourceState, ...], language: Language) -> str:
+    """Through which day there is data, and how many accounts are behind."""
+    known = [state.through for state in sources if state.through is not None]
+    if not known:
+        return ""
+    told = words.say("data_through", language, day=formats.day(max(known), language))
+    behind = sum(is_behind(state) for state in sources)
+    return f"{told}; {words.say('accounts_behind', language, n=behind)}" if behind else told
+
+
+def is_behind(state: SourceState) -> bool:
+    return state.through is None or state.through < state.expected_through
+
+
+def source_status(state: SourceState, language: Language) -> Badge:
+    """Where an account stands, the worst first."""
+    if state.through is None:
+        key = "failed" if state.problem else "never_loaded"
+        return Badge(words.say(key, language), "✕", "bad")
+    days = (state.expected_through - state.through).days
+    if days > 0:
+        return Badge(words.say("behind", language, n=days), "▲", "warn")
+    if state.problem:
+        return Badge(words.say("failed", language), "✕", "bad")
+    if state.missing_days:
+        n = len(state.missing_days)
+        return Badge(words.say("days_missing", language, n=n), "▲", "warn")
+    return Badge(words.say("up_to_date", language), "✓", "good")
+
+
+def account_name(state: SourceState, limit: int = formats.NAME_LIMIT) -> str:
+    return formats.name(state.account_name or state.account_id, limit)
+
+
+def worst_first(view: TargetView) -> list[Evaluation]:
+    """The segments of a target: what needs attention first, the heaviest of those at the top.
+
+    The weight of a segment is how far it is off times how much of the total it
+    is, so that a small campaign does not hide the guilty one.
+    """
+
+    def place(one: Evaluation) -> tuple[int, float, str, str]:
+        failing = words.TONE[one.status] in ("bad", "warn")
+        return (
+            words.URGENCY[one.status],
+            -gap(view, one) * (one.denominator or 1.0) if failing else -(one.denominator or 0.0),
+            one.segment_label,
+            one.segment,
+        )
+
+    return sorted(view.segments, key=place)
+
+
+def gap(view: TargetView, evaluation: Evaluation) -> float:
+    """How far the judged value is on the wrong side of what was asked; 0 when it is not."""
+    value, goal = words.judged(evaluation), view.target.goal
+    if value is None:
+        return 0.0
+    low, high = evaluation.details.get("low"), evaluation.details.get("high")
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        return max(low - value, value - high, 0.0)
+    asked = words.due(evaluation)
+    if asked is None:
+        return 0.0
+    falls = goal.kind == "at_most" or (
+        goal.kind == "from_to" and (goal.to or 0.0) < (goal.from_ or 0.0)
+    )
+    return max(value - asked if falls else asked - value, 0.0)
+
+
+def guilty_sentence(view: TargetView, language: Language) -> str:
+    """Which segment weighs heaviest in a failure; empty when none fails."""
+    ordered = worst_first(view)
+    if not ordered or words.TONE[ordered[0].status] not in ("bad", "warn"):
+        return ""
+    worst = ordered[0]
+    told = {
+        "name": segment_name(worst),
+        "value": words.value(worst, view.kpi, language, None),
+    }
+    share = _share(view, worst, language)
+    if share is None or view.kpi.denominator is None:
+        return words.say("guilty_plain", language, **told)
+    return words.say(
+        "guilty",
+        language,
+        share=share,
+        volume=view.kpi.denominator.get(language, ""),
+        **told,
+    )
+
+
+def segment_name(evaluation: Evaluation, limit: int = formats.NAME_LIMIT) -> str:
+    return formats.name(evaluation.segment_label or evaluation.segment, limit)
+
+
+def step_flag(step: Step, as_of: date, language: Language) -> tuple[str, str]:
+    """(state, words) of a step: done, overdue, today, soon or open."""
+    if step.done is not None:
+        return "done", words.say("done_on", language, day=formats.day(step.done, language))
+    if step.due is None:
+        return "open", ""
+    days = (step.due - as_of).days
+    if days < 0:
+        return "overdue", words.say("overdue", language, n=-days)
+    if days == 0:
+        return "today", words.say("due_today", language)
+    return ("soon", words.say("due_in", language, n=days)) if days <= 14 else ("open", "")
+
+
+def next_step(view: TargetView) -> Step | None:
+    """The open step that is due first; one without a date comes last."""
+    todo = [step for step in view.target.plan if step.done is None]
+    return min(todo, key=lambda step: (step.due is None, step.due or date.max), default=None)
+
+
+# --- the parts of the page --------------------------------------------------------------------
+
+
+def _target(one: TargetView, view: ClientView, language: Language) -> TargetBlock:
+    target, kpi, total = one.target, one.kpi, one.total
+    currency = total.currency_code or target.goal.currency or view.client.currency
+    anchor = f"goal-{formats.name(target.id, 60).replace(' ', '-')}"
+    goal = words.capital(words.goal(target.goal, kpi, language, currency))
+    value = words.value(total, kpi, language, currency)
+    expected = words.expected(total, kpi, language, currency)
+    period = words.capital(words.period(target, total, language))
+    data = charts.chart_data(one, view)
+    ordered = worst_first(one)
+    shown, rest = ordered[:WORST_SEGMENTS], ordered[WORST_SEGMENTS:]
+    top = max([*(words.judged(s) or 0.0 for s in shown), *_levels(one)], default=0.0) * 1.04
+    return TargetBlock(
+        anchor=anchor,
+        id=formats.name(target.id, 60),
+        specific=formats.name(target.specific, 160),
+        kpi=words.kpi_label(kpi, language),
+        status=_badge(total, language),
+        reason=words.reason(total, target, kpi, language, currency),
+        guilty=guilty_sentence(one, language),
+        value=value,
+        goal=goal,
+        expected=expected,
+        period=period,
+        owner=words.person(target.agreed.owner),
+        chart_wide=_svg(one, view, language, "wide", anchor),
+        chart_narrow=_svg(one, view, language, "narrow", anchor),
+        legend=charts.legend(data, one, language) if data else [],
+        facts=_facts(one, view, language, value, goal, expected, period),
+        segments_title=words.say(
+            "segments", language, segment=words.segment_word(target, language, n=1)
+        ),
+        segment_word=words.capital(words.segment_word(target, language, n=1)),
+        segments=[_segment(one, s, top, view.as_of, language, currency) for s in shown],
+        segments_more=_more(one, rest, language),
+        marks=[round(100 * level / top, 2) for level in _levels(one) if top > 0],
+        steps=[_step(step, view.as_of, language) for step in target.plan],
+        history=_spells(one.history, view.as_of, language),
+        notes=_notes(one, language, currency),
+    )
+
+
+def _facts(
+    one: TargetView,
+    view: ClientView,
+    language: Language,
+    value: str,
+    goal: str,
+    expected: str,
+    period: str,
+) -> list[Fact]:
+    target, total = one.target, one.total
+    agreed = target.agreed
+    told = [
+        Fact(
+            words.say("col_value", language),
+            value,
+            words.measured(target, total, language),
+            big=True,
+        ),
+        Fact(words.say("col_goal", language), goal),
+    ]
+    is_level = words.due(total) == total.goal  # then it only repeats what was agreed
+    if words.due(total) is not None and not is_level:
+        told.append(Fact(words.say("col_expected", language), expected))
+    left = ""
+    if total.period_end is not None and not target.period.rolling_days:
+        days = (total.period_end - view.as_of).days
+        key = "deadline_left" if days > 0 else "deadline_over"
+        left = words.say(key, language, n=days)
+    told.append(Fact(words.say("col_period", language), period, left))
+    built = words.built_from(target, total, one.kpi, language, one.series)
+    if built:
+        told.append(Fact(words.say("built_from", language), built))
+    names = words.listing([words.person(who) for who in agreed.by], language)
+    sealed = ""
+    if names and agreed.on:
+        sealed = words.say(
+            "agreed_by_on", language, names=names, day=formats.day(agreed.on, language)
+        )
+    elif names:
+        sealed = words.say("agreed_by", language, names=names)
+    elif agreed.on:
+        sealed = words.say("agreed_on", language, day=formats.day(agreed.on, language))
+    told.append(Fact(words.say("col_owner", language), words.person(agreed.owner), sealed))
+    return told
+
+
+def _segment(
+    view: TargetView,
+    segment: Evaluation,
+    top: float,
+    as_of: date,
+    language: Language,
+    currency: str | None,
+) -> SegmentRow:
+    value = words.judged(segment)
+    share = _share(view, segment, language)
+    noun = (view.kpi.denominator or {}).get(language, "")
+    series = _series_of(view, segment)
+    return SegmentRow(
+        name=segment_name(segment),
+        status=_badge(segment, language),
+        value=words.value(segment, view.kpi, language, currency),
+        share=words.say("share", language, share=share, volume=noun) if share and noun else "",
+        bar=round(100 * max(value, 0.0) / top, 2) if value is not None and top > 0 else None,
+        trend=charts.sparkline(series, view.kpi, as_of - timedelta(days=90), as_of)
+        if series
+        else "",
+        reason=words.reason(segment, view.target, view.kpi, language, currency),
+    )
+
+
+def _more(view: TargetView, rest: list[Evaluation], language: Language) -> str:
+    """How many segments are not listed, and how those stand."""
+    if not rest:
+        return ""
+    counted: dict[str, int] = {}
+    for one in rest:
+        counted[one.status] = counted.get(one.status, 0) + 1
+    told = ", ".join(f"{n} {words.status(status, language)}" for status, n in counted.items())
+    return words.capital(
+        words.say(
+            "segments_more",
+            language,
+            n=len(rest),
+            segment=words.segment_word(view.target, language, n=1),
+            segments=words.segment_word(view.target, language),
+            told=told,
+        )
+    )
+
+
+def _levels(view: TargetView) -> list[float]:
+    """What the bars of segments are held against."""
+    low, high = view.total.details.get("low"), view.total.details.get("high")
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        return [float(low), float(high)]
+    asked = words.due(view.total)
+    return [asked] if asked is not None and asked > 0 else []
+
+
+def _share(view: TargetView, segment: Evaluation, language: Language) -> str | None:
+    """A segment's part of the total denominator, as a whole percentage."""
+    amounts = [
+        words.denominator(view.target, one, view.kpi, _series_of(view, one)) or 0.0
+        for one in view.segments
+    ]
+    whole = sum(amounts)
+    own = words.denominator(view.target, segment, view.kpi, _series_of(view, segment))
+    if not whole or own is None:
+        return None
+    part = own / whole
+    return (
+        f"<{formats.percentage(0.01, language, digits=0)}"
+        if 0 < part < 0.01
+        else (formats.percentage(part, language, digits=0))
+    )
+
+
+def _series_of(view: TargetView, segment: Evaluation) -> Series | None:
+    return next((s for s in view.segment_series if s.segment == segment.segment), None)
+
+
+def _step(step: Step, as_of: date, language: Language) -> StepRow:
+    state, flag = step_flag(step, as_of, language)
+    when = (
+        words.say("due", language, day=formats.day(step.due, language))
+        if step.due
+        else words.say("no_due", language)
+    )
+    if state == "done":
+        when, flag = words.capital(flag), ""
+    return StepRow(
+        do=formats.name(step.do, 200),
+        owner=words.person(step.owner),
+        when=words.capital(when),
+        flag=flag,
+        state=state,
+        symbol={"done": "✓", "overdue": "!"}.get(state, "○"),
+    )
+
+
+def _spells(history: tuple[tuple[date, str], ...], as_of: date, language: Language) -> list[Spell]:
+    """The statuses of late as stretches of days, the present one first."""
+    runs: list[tuple[date, str]] = []
+    for day, status in sorted(history):
+        if day <= as_of and status in words.STATUS and (not runs or runs[-1][1] != status):
+            runs.append((day, status))
+    told = []
+    for i, (day, status) in enumerate(runs):
+        if i + 1 < len(runs):
+            when = formats.span(day, max(runs[i + 1][0] - timedelta(days=1), day), language)
+        else:
+            when = words.say("since", language, day=formats.day(day, language))
+        told.append(Spell(_status_badge(status, language), when))
+    return told[-_HISTORY_RUNS:][::-1]
+
+
+def _notes(one: TargetView, language: Language, currency: str | None) -> list[str]:
+    kpi, total = one.kpi, one.total
+    told = [kpi.explained.get(language) or kpi.explained.get("en", "")]
+    if words.rests_on_settled(total) and total.value is not None:
+        told.append(
+            words.say(
+                "settled_note",
+                language,
+                kpi=words.kpi_short(kpi, language),
+                value=formats.value_apart_from(
+                    total.value, (total.settled_value,), kpi, language, currency
+                ),
+            )
+        )
+    elif kpi.is_restated and total.status not in ("achieved", "missed", "not_started"):
+        told.append(words.say("restated_note", language))
+    if total.days_missing:
+        told.append(words.say("missing_note", language, n=total.days_missing))
+    if one.target.realistic_because:
+        because = formats.sentence_text(one.target.realistic_because).rstrip(".")
+        told.append(words.say("why_realistic", language, because=because) + ".")
+    return [note for note in told if note]
+
+
+def _counts(view: ClientView, language: Language) -> list[Mapping[str, object]]:
+    symbols = {"good": "✓", "warn": "▲", "bad": "✕", "unknown": "?", "waiting": "◔"}
+    told: list[Mapping[str, object]] = []
+    for tone, symbol in symbols.items():
+        n = sum(words.TONE[one.total.status] == tone for one in view.targets)
+        if n:
+            word = words.say(f"count_{tone}", language)
+            told.append({"tone": tone, "symbol": symbol, "n": n, "word": word})
+    return told
+
+
+def _source(state: SourceState, view: ClientView, language: Language) -> SourceRow:
+    notes = [formats.sentence_text(note, 240) for note in (state.problem or "", *state.notes)]
+    if state.last_loaded_at is not None:
+        moment = formats.moment(state.last_loaded_at, view.client.timezone, language)
+        notes.append(words.capital(words.say("loaded_at", language, moment=moment)))
+    return SourceRow(
+        source=words.source(state.source),
+        account=account_name(state),
+        id="" if not state.account_name else formats.name(state.account_id),
+        status=source_status(state, language),
+        through=formats.day(state.through, language)
+        if state.through
+        else words.say("never_loaded", language),
+        expected=formats.day(state.expected_through, language),
+        missing=formats.day_ranges(state.missing_days, language)
+        if state.missing_days
+        else words.say("none", language),
+        notes=[note for note in notes if note != formats.NOTHING],
+    )
+
+
+def _badge(evaluation: Evaluation, language: Language) -> Badge:
+    return _status_badge(evaluation.status, language)
+
+
+def _status_badge(status: str, language: Language) -> Badge:
+    return Badge(
+        words.capital(words.status(status, language)), words.SYMBOL[status], words.TONE[status]
+    )
+
+
+def _say(language: Language, key: str) -> str:
+    return words.capital(words.say(key, language))
+
+
+def _svg(
+    one: TargetView, view: ClientView, language: Language, size: charts.Size, anchor: str
+) -> str | None:
+    from markupsafe import Markup
+
+    drawn = charts.chart_svg(one, view, language, size=size, scope=f"{anchor}-{size}")
+    # drawn by Vega, which escapes what it writes; checked by the tests with hostile names
+    return None if drawn is None else Markup(drawn)  # noqa: S704
+
+
+@cache
+def _css() -> str:
+    """The style sheet, with a rule per colour of the charts."""
+    from markupsafe import Markup
+
+    rules = []
+    for role, color in charts.ROLES.items():
+        shade = {"paper": "card"}.get(role, role)
+        for attribute in ("fill", "stroke"):
+            rules.append(f'.chart [{attribute}="{color}"] {{ {attribute}: var(--{shade}); }}')
+    text = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return Markup(text.replace("/* roles */", "\n".join(rules)))  # noqa: S704
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
