@@ -446,6 +446,8 @@ class _RestTransport(BetaAnalyticsDataRestTransport):
     def __init__(self, url: str, session: Any) -> None:
         super().__init__(host=url, credentials=session.credentials)
         self._session = session
+        # the wrapped calls hold on to the session
+        self._prep_wrapped_messages(DEFAULT_CLIENT_INFO)  # type: ignore[no-untyped-call]
 
 
 # --- the request ------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,7 @@ def token_session(ca_file: Path | None) -> requests.Session:
     return session
 
 
+@cache  # the public authorities take 40 ms to read
 def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
     """Return a verifying TLS context that trusts ``ca_file`` beside the public authorities."""
     context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
