@@ -1,0 +1,5 @@
+import sys
+
+from connectors.sandbox.server import main
+
+sys.exit(main())
