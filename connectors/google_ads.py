@@ -297,8 +297,8 @@ class GoogleAds:
 
 @cache
 def _columns_for(fields: tuple[str, ...]) -> ProtoColumns:
-    reply = _messages.SearchGoogleAdsStreamResponse
-    return ProtoColumns(reply.pb(reply()).DESCRIPTOR, "results", fields, ("request_id",))
+    reply = _messages.SearchGoogleAdsStreamResponse.pb().DESCRIPTOR
+    return ProtoColumns(reply, "results", fields, ("request_id",))
 
 
 def _columns_of(query: Query) -> ProtoColumns:

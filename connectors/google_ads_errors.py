@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
@@ -224,8 +225,8 @@ def _failure_of(trailers: Iterable[tuple[str, Any]]) -> Any:
         # an unknown version is refused in the name of another one
         if key.startswith("google.ads.googleads.") and key.endswith(".errors.googleadsfailure-bin"):
             try:
-                return _failures.GoogleAdsFailure.pb(_failures.GoogleAdsFailure.deserialize(value))
-            except ValueError:  # DecodeError is one: then the status must do
+                return _failures.GoogleAdsFailure.pb().FromString(value)
+            except DecodeError:  # then the status must do
                 return None
     return None
 
@@ -249,7 +250,7 @@ def _google_status(trailers: Iterable[tuple[str, Any]]) -> tuple[str, float | No
             continue
         try:
             status = Status.FromString(value)
-        except ValueError:
+        except DecodeError:
             continue
         for detail in status.details:
             info, retry = ErrorInfo(), RetryInfo()

@@ -1,0 +1,98 @@
+"""Every field we ask for exists in the installed client and fits its column."""
+
+from __future__ import annotations
+
+from datetime import date
+from importlib import import_module
+
+import pyarrow as pa
+import pytest
+from google.ads.googleads import client
+from google.protobuf.descriptor import FieldDescriptor
+
+from connectors import tables
+from connectors.base import DateWindow, Table
+from connectors.google_ads_queries import API_VERSION, CUSTOMER_CLIENTS, QUERIES, Query
+
+_module = import_module(f"google.ads.googleads.{API_VERSION}.services.types.google_ads_service")
+ROW = _module.GoogleAdsRow.pb(_module.GoogleAdsRow()).DESCRIPTOR
+
+ALL = [*QUERIES.items(), (tables.ADS_ACCOUNT, CUSTOMER_CLIENTS)]
+every_query = pytest.mark.parametrize(("table", "query"), ALL, ids=lambda x: getattr(x, "name", ""))
+
+# what a column may hold, by what the field is
+FITS = {
+    pa.string(): {
+        FieldDescriptor.CPPTYPE_STRING,
+        FieldDescriptor.CPPTYPE_ENUM,
+        FieldDescriptor.CPPTYPE_INT64,  # ids
+    },
+    pa.int64(): {FieldDescriptor.CPPTYPE_INT64},
+    pa.float64(): {FieldDescriptor.CPPTYPE_DOUBLE},
+    pa.date32(): {FieldDescriptor.CPPTYPE_STRING},
+    pa.bool_(): {FieldDescriptor.CPPTYPE_BOOL},
+}
+
+
+def field_of(path: str) -> FieldDescriptor:
+    message = ROW
+    *around, last = path.split(".")
+    for name in around:
+        message = message.fields_by_name[name].message_type
+    found: FieldDescriptor = message.fields_by_name[last]
+    return found
+
+
+@every_query
+def test_every_field_exists_in_the_shipped_protos_with_a_type_that_fits(
+    table: Table, query: Query
+) -> None:
+    for column in table.columns:
+        field = field_of(query.fields[column.name])
+        assert field.cpp_type in FITS[column.type], column.name
+
+
+@every_query
+def test_a_query_fills_every_column_of_its_table_and_no_other(table: Table, query: Query) -> None:
+    assert set(query.fields) == set(table.schema.names)
+    assert query.is_daily == table.is_daily or query is CUSTOMER_CLIENTS
+
+
+@every_query
+def test_every_number_can_be_told_apart_from_an_unknown_one(table: Table, query: Query) -> None:
+    for column, path in query.fields.items():
+        field = field_of(path)
+        if field.enum_type is None:
+            assert field.has_presence, column
+
+
+def test_every_table_of_google_ads_has_its_query() -> None:
+    assert set(QUERIES) == set(tables.tables_of("google_ads"))
+
+
+def test_money_comes_with_its_currency() -> None:
+    for query in QUERIES.values():
+        if any(path.startswith("metrics.") for path in query.fields.values()):
+            assert query.fields["currency_code"] == "customer.currency_code"
+
+
+def test_the_pinned_version_is_the_newest_that_the_client_ships() -> None:
+    assert client._DEFAULT_VERSION == API_VERSION
+
+
+def test_no_query_filters_on_status_so_removed_campaigns_stay() -> None:
+    window = DateWindow(date(2026, 1, 1), date(2026, 1, 31))
+    assert QUERIES[tables.ADS_ACCOUNT_DAY].gaql(window) == (
+        "SELECT customer.id, segments.date, customer.currency_code, metrics.impressions, "
+        "metrics.clicks, metrics.cost_micros, metrics.conversions, metrics.conversions_value, "
+        "metrics.conversions_by_conversion_date, metrics.conversions_value_by_conversion_date "
+        "FROM customer WHERE segments.date BETWEEN '2026-01-01' AND '2026-01-31'"
+    )
+    for query in QUERIES.values():
+        conditions = query.gaql(window).partition(" WHERE ")[2]
+        assert "status" not in conditions
+
+
+def test_conversion_actions_are_segmented_without_delivery_metrics() -> None:
+    asked = set(QUERIES[tables.ADS_CONVERSION_ACTION_DAY].fields.values())
+    assert not asked & {"metrics.impressions", "metrics.clicks", "metrics.cost_micros"}
