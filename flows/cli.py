@@ -1,0 +1,545 @@
+"""The `koers` command. Heavy modules are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flows.pipeline import RunReport
+
+OK, IN_PART, USAGE, NO_ACCESS, BUSY, UNEXPECTED = 0, 1, 2, 3, 4, 5
+STATUSES_TO_FAIL_ON = ("off_track", "missed", "at_risk")
+
+
+# --- the arguments ----------------------------------------------------------------------------
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as YYYY-MM-DD") from None
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    asked = tuple(part.strip() for part in text.split(","))
+    unknown = [status for status in asked if status not in STATUSES_TO_FAIL_ON]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"{unknown[0]!r} is not one of {', '.join(STATUSES_TO_FAIL_ON)}"
+        )
+    return asked
+
+
+def _lock_wait() -> float:
+    told = os.environ.get("KOERS_LOCK_WAIT", "20")
+    try:
+        return float(told)
+    except ValueError:
+        raise SystemExit(f"KOERS_LOCK_WAIT is {told!r}; it must be a number of seconds") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds below a day")
+    return value
+
+
+class _Parts:
+    """Options that several commands share, each said once."""
+
+    def __init__(self) -> None:
+        self.config = self._parent()
+        self.config.add_argument(
+            "--config",
+            type=Path,
+            default=Path(os.environ.get("KOERS_CONFIG", "config")),
+            metavar="DIR",
+            help="folder with koers.yaml and clients/ (default: config, or KOERS_CONFIG)",
+        )
+        self.output = self._parent()
+        self.output.add_argument(
+            "--json", action="store_true", help="one JSON document on stdout, nothing else there"
+        )
+        self.output.add_argument("--quiet", action="store_true", help="log only what is wrong")
+        self.warehouse = self._parent()
+        self.warehouse.add_argument(
+            "--lock-wait",
+            type=_seconds,
+            default=None,
+            metavar="SECONDS",
+            help="how long to wait for a warehouse in use (default: 20, or KOERS_LOCK_WAIT)",
+        )
+        self.client = self._parent()
+        self.client.add_argument(
+            "--client",
+            action="append",
+            metavar="SLUG",
+            help="only this client; may be given more than once",
+        )
+        self.as_of = self._parent()
+        self.as_of.add_argument(
+            "--as-of",
+            type=_day,
+            metavar="YYYY-MM-DD",
+            help="look back from the morning of this day (default: today)",
+        )
+        self.direct = self._parent()
+        self.direct.add_argument(
+            "--direct", action="store_true", help="run the same steps here, without Prefect"
+        )
+
+    @staticmethod
+    def _parent() -> argparse.ArgumentParser:
+        return argparse.ArgumentParser(add_help=False)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="koers",
+        description="Every morning: which marketing goals are on course, which are not, and why.",
+        epilog="Exit codes: 0 all well, 1 in part, 2 usage or configuration, 3 no access, "
+        "4 warehouse in use, 5 unexpected.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    part = _Parts()
+    every = [part.config, part.output]
+    stored = [*every, part.warehouse]
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace], int], help_: str, parents: list[Any]
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_, parents=parents)
+        command.set_defaults(run=run)
+        return command
+
+    init = add("init", _init, "Write a commented configuration that validates", [part.output])
+    init.add_argument("directory", type=Path, metavar="DIR")
+    demo = add(
+        "demo",
+        _demo,
+        "Run the whole daily path for two demo shops, without any account",
+        [part.output, part.warehouse, part.as_of, part.direct],
+    )
+    demo.add_argument("--dir", type=Path, default=Path("demo"), metavar="DIR")
+    sandbox = add(
+        "sandbox",
+        _sandbox,
+        "Serve the vendors' APIs on 127.0.0.1 until interrupted",
+        [part.output, part.as_of],
+    )
+    sandbox.add_argument("--dir", type=Path, default=Path("demo"), metavar="DIR")
+    sandbox.add_argument(
+        "--free-ports", action="store_true", help="take any free ports, not the usual ones"
+    )
+    add("validate", _validate, "Check the configuration, offline", every)
+    add("check", _check, "Try every connection and account", [*every, part.client])
+    run = add(
+        "run",
+        _run,
+        "The daily run: load, build, judge, report, send",
+        [*stored, part.client, part.as_of, part.direct],
+    )
+    run.add_argument(
+        "--fail-on",
+        type=_statuses,
+        default=(),
+        metavar="STATUS",
+        help="exit 1 when a target is off_track, missed or at_risk (comma-separated)",
+    )
+    run.add_argument("--no-notify", action="store_true", help="send nothing and queue nothing")
+    backfill = add(
+        "backfill",
+        _backfill,
+        "Load a range of days again and build once; sends nothing unless asked",
+        [*stored, part.client, part.as_of, part.direct],
+    )
+    backfill.add_argument("--from", dest="from_day", type=_day, required=True, metavar="D")
+    backfill.add_argument("--to", dest="to_day", type=_day, required=True, metavar="D")
+    backfill.add_argument("--source", action="append", metavar="NAME")
+    backfill.add_argument("--dry-run", action="store_true", help="print the plan, ask nobody")
+    backfill.add_argument("--evaluate", action="store_true", help="judge the targets afterwards")
+    backfill.add_argument("--notify", action="store_true", help="send messages afterwards")
+    add("build", _build, "Build the SQL models and run the checks", stored)
+    evaluate = add(
+        "evaluate",
+        _evaluate,
+        "Judge the targets and keep the answers; sends nothing",
+        [*stored, part.client, part.as_of],
+    )
+    evaluate.add_argument("--fail-on", type=_statuses, default=(), metavar="STATUS")
+    add(
+        "targets",
+        _targets,
+        "Show what was last said of every target",
+        [*stored, part.client, part.as_of],
+    )
+    report = add(
+        "report",
+        _report,
+        "Write the report of every client",
+        [*stored, part.client, part.as_of],
+    )
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+    add("notify", _notify, "Send what waits in the outbox", stored)
+    add("serve", _serve, "Run the daily schedule and the backfill deployment", stored)
+    add("status", _status, "Show where the data stands and what waits", [*stored, part.client])
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code that the design promises."""
+    asked = make_parser().parse_args(arguments)
+    if getattr(asked, "lock_wait", 0.0) is None:
+        asked.lock_wait = _lock_wait()
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    logging.getLogger("koers").setLevel(logging.WARNING if asked.quiet else logging.INFO)
+    try:
+        code: int = asked.run(asked)
+        return code
+    except KeyboardInterrupt:
+        _complain("interrupted; run the same command again to go on")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong in words and give the exit code for it."""
+    from flows.settings import ConfigError
+
+    if isinstance(error, ConfigError):
+        _complain(str(error))
+        return USAGE
+    from connectors.base import AccessError, AuthError
+    from flows.models import ModelError
+    from flows.warehouse import WarehouseBusyError, WarehouseError
+
+    _complain(str(error) or type(error).__name__)
+    if isinstance(error, WarehouseBusyError):
+        return BUSY
+    if isinstance(error, AuthError | AccessError):
+        return NO_ACCESS
+    if isinstance(error, ModelError):
+        return USAGE
+    if not isinstance(error, WarehouseError):
+        logging.getLogger("koers").debug("unexpected", exc_info=error)
+        _complain(f"unexpected {type(error).__name__}; KOERS_DEBUG=1 shows where")
+        if os.environ.get("KOERS_DEBUG"):
+            raise error
+    return UNEXPECTED
+
+
+# --- set-up -----------------------------------------------------------------------------------
+
+
+def _init(asked: argparse.Namespace) -> int:
+    from flows.starter import write_starter
+
+    written = write_starter(asked.directory, date.today())  # noqa: DTZ011 (the user's own day)
+    if asked.json:
+        _say_json({"written": [str(path) for path in written]})
+    else:
+        for path in written:
+            _say(f"wrote {path}")
+        _say(f"next: fill in the accounts, then `koers validate --config {asked.directory}`")
+    return OK
+
+
+def _validate(asked: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from flows.settings import validate
+
+    findings = validate(asked.config)
+    if asked.json:
+        _say_json({"findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            _say(str(finding))
+        if not findings:
+            _say(f"{asked.config}: no mistakes found")
+    return USAGE if any(finding.severity == "error" for finding in findings) else OK
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from flows.checkup import check_connections
+    from flows.project import chosen_clients, open_project
+
+    with open_project(asked.config) as project:
+        rows = check_connections(project, chosen_clients(project, asked.client))
+    if asked.json:
+        _say_json({"connections": [row.as_dict() for row in rows]})
+    else:
+        _say_table(
+            ("", "client", "source", "account", "what"),
+            [(r.mark, r.client, r.source, r.account, r.told) for r in rows],
+        )
+    if all(row.outcome != "failed" for row in rows):
+        return OK
+    return IN_PART if any(row.outcome == "fine" for row in rows) else NO_ACCESS
+
+
+def _demo(asked: argparse.Namespace) -> int:
+    from flows.demo import run_demo
+
+    told = run_demo(asked.dir, as_of=asked.as_of, direct=asked.direct, lock_wait=asked.lock_wait)
+    if asked.json:
+        _say_json(told.as_dict())
+    else:
+        _say(told.in_words())
+    return told.exit_code
+
+
+def _sandbox(asked: argparse.Namespace) -> int:
+    from flows.demo import serve_sandbox
+
+    return serve_sandbox(
+        asked.dir, as_of=asked.as_of, free_ports=asked.free_ports, as_json=asked.json
+    )
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from flows.runs import daily_run
+
+    report = daily_run(
+        asked.config,
+        clients=asked.client,
+        as_of=asked.as_of,
+        notify=not asked.no_notify,
+        direct=asked.direct,
+        lock_wait=asked.lock_wait,
+    )
+    _tell_run(report, asked)
+    return _exit_code(report, asked.fail_on)
+
+
+def _backfill(asked: argparse.Namespace) -> int:
+    from flows.runs import backfill_plan, backfill_run
+
+    if asked.to_day < asked.from_day:
+        _complain(f"--to {asked.to_day} is before --from {asked.from_day}")
+        return USAGE
+    if asked.dry_run:
+        plan = backfill_plan(
+            asked.config,
+            asked.from_day,
+            asked.to_day,
+            clients=asked.client,
+            sources=asked.source,
+            as_of=asked.as_of,
+            lock_wait=asked.lock_wait,
+        )
+        if asked.json:
+            _say_json({"slices": plan})
+        else:
+            _say_table(("client", "table", "account", "slices", "from", "to"),
+                       [tuple(row.values()) for row in plan])  # fmt: skip
+        return OK
+    report = backfill_run(
+        asked.config,
+        asked.from_day,
+        asked.to_day,
+        clients=asked.client,
+        sources=asked.source,
+        as_of=asked.as_of,
+        evaluate=asked.evaluate,
+        notify=asked.notify,
+        direct=asked.direct,
+        lock_wait=asked.lock_wait,
+    )
+    _tell_run(report, asked)
+    return report.exit_code
+
+
+def _exit_code(report: RunReport, fail_on: Sequence[str]) -> int:
+    if report.exit_code == OK and any(e.status in fail_on for e in report.evaluations):
+        return IN_PART
+    return report.exit_code
+
+
+def _tell_run(report: RunReport, asked: argparse.Namespace) -> None:
+    from flows.summary import run_as_dict, run_in_words, target_rows
+
+    if asked.json:
+        _say_json(run_as_dict(report))
+        return
+    if report.evaluations:
+        _say_table(*target_rows(report.evaluations))
+    _say(run_in_words(report))
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    from flows import prefect_settings
+
+    prefect_settings.apply(PREFECT_SERVER_UI_ENABLED="true", PREFECT_LOGGING_LEVEL="INFO")
+    from flows.serve import serve_forever
+
+    serve_forever(asked.config, asked.lock_wait)
+    return OK
+
+
+# --- parts of a run ---------------------------------------------------------------------------
+
+
+def _build(asked: argparse.Namespace) -> int:
+    from flows.project import open_project
+    from flows.steps import build_models
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        built = build_models(project)
+    failed = [check for check in built.checks if not check.passed]
+    if asked.json:
+        _say_json(
+            {
+                "models": len(built.report.models),
+                "checks": len(built.checks),
+                "failed": [
+                    {"check": c.name, "rows": c.violations, "says": c.sentence} for c in failed
+                ],
+            }
+        )
+    else:
+        for check in failed:
+            _say(f"{check.severity}: {check}")
+        _say(f"{len(built.report.models)} models built, "
+             f"{len(built.checks) - len(failed)} of {len(built.checks)} checks passed")  # fmt: skip
+    return IN_PART if any(check.severity == "error" for check in failed) else OK
+
+
+def _evaluate(asked: argparse.Namespace) -> int:
+    from flows.project import chosen_clients, open_project, today_of
+    from flows.steps import evaluate_targets
+    from flows.summary import evaluations_as_dicts, target_rows
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        clients = chosen_clients(project, asked.client)
+        judged = evaluate_targets(project, clients, asked.as_of or today_of(project), False)
+    if asked.json:
+        _say_json({"targets": evaluations_as_dicts(judged)})
+    else:
+        _say_table(*target_rows(judged))
+    return IN_PART if any(e.status in asked.fail_on for e in judged) else OK
+
+
+def _targets(asked: argparse.Namespace) -> int:
+    from flows.project import chosen_clients, open_project
+    from flows.readings import last_evaluations
+    from flows.summary import evaluations_as_dicts, target_rows
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        clients = chosen_clients(project, asked.client)
+        with project.warehouse.open() as connection:
+            judged = last_evaluations(connection, clients, asked.as_of)
+    if asked.json:
+        _say_json({"targets": evaluations_as_dicts(judged)})
+    elif judged:
+        _say_table(*target_rows(judged))
+    else:
+        _say("no target has been judged yet; `koers run` does it")
+    return OK
+
+
+def _report(asked: argparse.Namespace) -> int:
+    from flows.project import chosen_clients, open_project, today_of
+    from flows.steps import write_reports
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        clients = chosen_clients(project, asked.client)
+        written = write_reports(project, clients, asked.as_of or today_of(project))
+    if asked.json:
+        _say_json({"reports": [str(path) for path in written]})
+    else:
+        for path in written:
+            _say(f"wrote {path}")
+    if asked.open:
+        import webbrowser
+
+        for path in written:
+            webbrowser.open(path.resolve().as_uri())
+    return OK
+
+
+def _notify(asked: argparse.Namespace) -> int:
+    from flows.delivery import send_messages
+    from flows.project import open_project
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        deliveries = send_messages(project)
+    if asked.json:
+        _say_json({"messages": [delivery.as_dict() for delivery in deliveries]})
+    else:
+        for delivery in deliveries:
+            _say(delivery.in_words())
+        if not deliveries:
+            _say("nothing waits to be sent")
+    return OK if all(d.state == "sent" for d in deliveries) else IN_PART
+
+
+def _status(asked: argparse.Namespace) -> int:
+    from flows.project import chosen_clients, open_project, today_of
+    from flows.summary import project_status
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        status = project_status(project, chosen_clients(project, asked.client), today_of(project))
+    if asked.json:
+        _say_json(status.as_dict())
+    else:
+        _say_table(
+            ("client", "source", "account", "through", "missing days", "problem"),
+            [
+                (s["client"], s["source"], s["account"], s["through"], s["missing"], s["problem"])
+                for s in status.sources
+            ],
+        )
+        _say(status.in_words())
+    return OK
+
+
+# --- saying it --------------------------------------------------------------------------------
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{printable(text)}\n")
+
+
+def _say_json(document: dict[str, Any]) -> None:
+    json.dump(document, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{printable(text)}\n")
+
+
+def _say_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from flows.summary import as_table
+
+    _say(as_table(headings, rows))
+
+
+def printable(text: str) -> str:
+    """Text without control characters: a campaign's name must not drive the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

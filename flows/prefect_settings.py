@@ -1,0 +1,31 @@
+"""How Prefect is set up, unless the user's environment says otherwise. Imports nothing of it.
+
+Call ``apply`` before Prefect is imported: it reads its settings once.
+"""
+
+from __future__ import annotations
+
+import os
+
+QUIET = {
+    # nothing phones home
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # without PREFECT_API_URL a run brings its own server, which may take long on a busy machine
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    # rows never become Prefect results
+    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # our own log says what happens; Prefect speaks up when something is wrong
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+    "PREFECT_TASKS_REFRESH_CACHE": "false",
+}
+
+
+def apply(**more: str) -> None:
+    """Set what is not set yet; ``more`` adds to the list or changes it."""
+    for name, value in {**QUIET, **more}.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,136 @@
+"""Runs as the command line starts them: as Prefect flows, or directly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from connectors.base import DateWindow
+from flows import prefect_settings, steps
+from flows.pipeline import DirectEngine, RunReport, run_backfill, run_daily
+from flows.project import chosen_clients, open_project, today_of
+
+
+def daily_run(
+    config: Path,
+    *,
+    clients: Sequence[str] | None = None,
+    as_of: date | None = None,
+    notify: bool = True,
+    direct: bool = False,
+    lock_wait: float = 20.0,
+) -> RunReport:
+    """The daily run, with the same result either way."""
+    with open_project(config, lock_wait) as project:
+        chosen = chosen_clients(project, clients)
+        if direct:
+            day = as_of or today_of(project)
+            return run_daily(project, DirectEngine(project), chosen, day, notify)
+    prefect_settings.apply()
+    from flows.daily import daily
+
+    return _outcome(
+        daily(
+            config=str(config.resolve()),
+            clients=chosen,
+            as_of=as_of,
+            notify=notify,
+            lock_wait_seconds=lock_wait,
+            return_state=True,
+        )
+    )
+
+
+def backfill_run(
+    config: Path,
+    from_day: date,
+    to_day: date,
+    *,
+    clients: Sequence[str] | None = None,
+    sources: Sequence[str] | None = None,
+    as_of: date | None = None,
+    evaluate: bool = False,
+    notify: bool = False,
+    direct: bool = False,
+    lock_wait: float = 20.0,
+) -> RunReport:
+    """A backfill of ``from_day`` to ``to_day``, both included."""
+    with open_project(config, lock_wait) as project:
+        chosen = chosen_clients(project, clients)
+        only = steps.chosen_sources(sources)
+        if direct:
+            return run_backfill(
+                project,
+                DirectEngine(project),
+                chosen,
+                as_of or today_of(project),
+                DateWindow(from_day, to_day),
+                only,
+                evaluate,
+                notify,
+            )
+    prefect_settings.apply()
+    from flows.backfill import backfill
+
+    return _outcome(
+        backfill(
+            from_day=from_day,
+            to_day=to_day,
+            config=str(config.resolve()),
+            clients=chosen,
+            sources=list(only),
+            as_of=as_of,
+            evaluate=evaluate,
+            notify=notify,
+            lock_wait_seconds=lock_wait,
+            return_state=True,
+        )
+    )
+
+
+def backfill_plan(
+    config: Path,
+    from_day: date,
+    to_day: date,
+    *,
+    clients: Sequence[str] | None = None,
+    sources: Sequence[str] | None = None,
+    as_of: date | None = None,
+    lock_wait: float = 20.0,
+) -> list[dict[str, Any]]:
+    """What a backfill would read, by table and account; nobody is asked anything.
+
+    Accounts are those that are listed in the configuration or known from
+    earlier runs.
+    """
+    with open_project(config, lock_wait) as project:
+        only = steps.chosen_sources(sources)
+        known = steps.known_accounts(project, chosen_clients(project, clients), only)
+        day = as_of or today_of(project)
+        pieces = steps.plan_backfill(project, known, day, DateWindow(from_day, to_day))
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for piece in pieces:
+        key = (piece.client, piece.table.name, piece.account.account_id)
+        row = rows.setdefault(
+            key,
+            dict(zip(("client", "table", "account"), key, strict=True))
+            | {"slices": 0, "from": piece.window.start, "to": piece.window.end},
+        )
+        row["slices"] += 1
+        row["from"] = min(row["from"], piece.window.start)
+        row["to"] = max(row["to"], piece.window.end)
+    return list(rows.values())
+
+
+def _outcome(state: Any) -> RunReport:
+    """What a flow came to, whatever Prefect calls its state. Raises what stopped it."""
+    outcome = state.data if isinstance(state.data, RunReport) else None
+    if outcome is None:
+        outcome = state.result(raise_on_failure=False)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    if not isinstance(outcome, RunReport):
+        raise RuntimeError(f"the flow ended as {state.name}: {state.message}")
+    return outcome

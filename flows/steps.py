@@ -1,0 +1,426 @@
+"""The steps of a run, in plain Python: no Prefect here.
+
+`pipeline.py` says in which order they come; `tasks.py` wraps each as a Prefect
+task; `--direct` calls them as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from connectors.base import (
+    Account,
+    DateWindow,
+    MailMessage,
+    SlackMessage,
+    Slice,
+    SourceError,
+    Table,
+)
+from connectors.registry import SOURCES
+from connectors.tables import tables_of
+from flows import readings
+from flows.alerts import outbox
+from flows.alerts.digest import build_digest, routed_targets
+from flows.alerts.state import load_told, record_told, told_through
+from flows.landing import Landed, land, now
+from flows.models import BuildReport, CheckResult, build, load_models, run_checks
+from flows.project import Project, selection_of
+from flows.report.model import ClientView, SourceState, TargetView
+from flows.settings import Client, ConfigError, Target
+from flows.targets.evaluation import Evaluation, Status
+from flows.targets.judge import evaluate
+from flows.targets.periods import period_of
+from flows.warehouse import (
+    LoadResult,
+    RefusedSliceError,
+    loaded_windows,
+    record_accounts,
+    record_load,
+    replace_slice,
+    transaction,
+)
+from flows.windows import days_to_load, windows_of, within_retention
+
+log = logging.getLogger("koers")
+
+# without `since` in a client's file, its first run goes back this far
+FIRST_RUN_DAYS = 90
+# a chart shows this much of what came before the period
+LOOK_BACK_DAYS = 120
+
+
+# --- extract ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Found:
+    """The accounts of one client at one source, or why they could not be listed."""
+
+    client: str
+    source: str
+    accounts: tuple[Account, ...]
+
+
+def find_accounts(project: Project, client: str, source: str) -> Found:
+    """Ask a source which accounts a client has. Raises a SourceError of scope source."""
+    who = project.client(client)
+    connector = project.connector(who, source)
+    accounts = connector.accounts(selection_of(who, source))
+    for account in accounts:
+        if account.status == "not_enabled":
+            log.info("%s %s: skipped, the account is not enabled", source, account.account_id)
+        if account.status == "refused":
+            log.warning("%s %s: %s", source, account.account_id, account.problem)
+    return Found(client, source, tuple(accounts))
+
+
+def remember_accounts(project: Project, found: Sequence[Found]) -> None:
+    with project.warehouse.open() as connection:
+        for one in found:
+            record_accounts(connection, one.client, one.accounts)
+
+
+def fetch_slice(project: Project, piece: Slice) -> Landed:
+    """Read one slice from its API into a landing file. Raises a SourceError."""
+    started_at = now()
+    connector = project.connector(project.client(piece.client), piece.table.source)
+    reply = connector.fetch(piece.table, piece.account, piece.window)
+    landed = land(piece, reply, project.warehouse.landing, started_at)
+    took = (landed.finished_at - landed.started_at).total_seconds()
+    log.info("%s: %s rows, %.1f s", piece, f"{landed.rows:,}", took)
+    return landed
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A slice that could not be fetched, with the reason for the ledger and for people."""
+
+    slice: Slice
+    error: SourceError
+    started_at: datetime
+    finished_at: datetime
+
+
+def commit_slices(project: Project, pieces: Sequence[Landed | Failed]) -> list[LoadResult]:
+    """Put what was landed in the warehouse, one transaction a slice; note what failed."""
+    results: list[LoadResult] = []
+    with project.warehouse.open() as connection:
+        for piece in pieces:
+            if isinstance(piece, Failed):
+                result = LoadResult(
+                    piece.slice,
+                    "refused" if piece.error.scope == "account" else "failed",
+                    error=str(piece.error),
+                    request_id=piece.error.request_id,
+                )
+                record_load(
+                    connection, result, started_at=piece.started_at, finished_at=piece.finished_at
+                )
+            else:
+                try:
+                    result = replace_slice(connection, piece)
+                except RefusedSliceError as refused:
+                    log.error("%s", refused)
+                    result = LoadResult(piece.slice, "refused", error=str(refused))
+                    record_load(
+                        connection,
+                        result,
+                        started_at=piece.started_at,
+                        finished_at=piece.finished_at,
+                        metadata=piece.metadata,
+                        landing_file=piece.path.name,
+                    )
+            results.append(result)
+    return results
+
+
+def account_failure(client: str, account: Account, as_of: date) -> Failed:
+    """An account that refuses, as a failed slice of its source's daily table."""
+    table = next(
+        t for t in tables_of(account.source) if t.name == SOURCES[account.source].daily_table
+    )
+    yesterday = as_of - timedelta(days=1)
+    error = account.problem or SourceError("the account refuses", scope="account")
+    moment = now()
+    return Failed(
+        Slice(client, table, account, DateWindow(yesterday, yesterday)), error, moment, moment
+    )
+
+
+# --- plan -------------------------------------------------------------------------------------
+
+
+def plan_run(project: Project, found: Sequence[Found], as_of: date) -> list[Slice]:
+    """The slices of a daily run: what can still change, and what is missing before it."""
+    slices: list[Slice] = []
+    with project.warehouse.open() as connection:
+        loaded = {one.client: loaded_windows(connection, one.client) for one in found}
+    for one in found:
+        client = project.client(one.client)
+        restated = restatement_days(project, one.source)
+        since = client.since or as_of - timedelta(days=FIRST_RUN_DAYS)
+        for account in one.accounts:
+            if account.status != "enabled":
+                continue
+            for table in tables_of(one.source):
+                done = loaded[one.client].get((table.name, account.account_id), [])
+                days = days_to_load(as_of, since, restated, done)
+                slices += _slices(one.client, table, account, days, as_of)
+    return slices
+
+
+def plan_backfill(
+    project: Project, found: Sequence[Found], as_of: date, window: DateWindow
+) -> list[Slice]:
+    """The slices of a backfill: every day of ``window``, today and later left out."""
+    days = [day for day in window.days if day < as_of]
+    return [
+        piece
+        for one in found
+        for account in one.accounts
+        if account.status == "enabled"
+        for table in tables_of(one.source)
+        for piece in _slices(one.client, table, account, days, as_of)
+    ]
+
+
+def _slices(
+    client: str, table: Table, account: Account, days: list[date], as_of: date
+) -> list[Slice]:
+    if not days:
+        return []
+    if not table.is_daily:
+        yesterday = as_of - timedelta(days=1)
+        return [Slice(client, table, account, DateWindow(yesterday, yesterday))]
+    asked, too_old = within_retention(days, as_of, table.retention_days)
+    if too_old:
+        log.warning(
+            "%s %s: %d days before %s are older than the API keeps; what is stored of them stays",
+            table.name, account.account_id, len(too_old), max(too_old) + timedelta(days=1),
+        )  # fmt: skip
+    return [Slice(client, table, account, w) for w in windows_of(asked, table.max_days)]
+
+
+def restatement_days(project: Project, source: str) -> int:
+    configured = project.settings.sources.get(source)
+    told = configured.restatement_days if configured else None
+    return told if told is not None else SOURCES[source].restatement_days
+
+
+# --- transform, judge, tell -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Built:
+    """The models that were built and what the checks on them found."""
+
+    report: BuildReport
+    checks: tuple[CheckResult, ...]
+
+
+def build_models(project: Project) -> Built:
+    """Build every SQL model in one transaction, then look for what cannot be true."""
+    models = load_models(project.sql)
+    with project.warehouse.open() as connection:
+        readings.write_clients(connection, project.settings.clients)
+        report = build(connection, models)
+        checks = tuple(run_checks(connection, project.sql, models))
+    for check in checks:
+        if not check.passed:
+            log.warning("check %s", check)
+    return Built(report, checks)
+
+
+def evaluate_targets(
+    project: Project, clients: Sequence[str], as_of: date, notify: bool
+) -> list[Evaluation]:
+    """Judge every target as of a day and keep the answers; queue what there is to tell.
+
+    The evaluations, what each route has now been told and the messages in the
+    outbox are one transaction. The same run once more adds nothing. A day older
+    than what a route was told is history: it is judged and kept, never sent.
+    """
+    run_id = uuid.uuid4().hex
+    moment = datetime.now(UTC)
+    with project.warehouse.open() as connection:
+        views = [view_of(project, connection, project.client(slug), as_of) for slug in clients]
+        news = _news(connection, views) if notify else []
+    # drawing the charts of a message takes a while: nobody waits for the warehouse meanwhile
+    messages = [
+        message
+        for view, route, routed, told in news
+        for message in _rendered(project, view, route, routed, told)
+    ]
+    evaluations = [e for view in views for t in view.targets for e in (t.total, *t.segments)]
+    with project.warehouse.open() as connection, transaction(connection):
+        readings.store_evaluations(connection, evaluations, run_id)
+        outbox.enqueue(connection, messages, moment)
+        for view, route, routed, _ in news:
+            record_told(connection, view, route, routed, moment)
+    return evaluations
+
+
+News = tuple[ClientView, str, frozenset[str], dict[tuple[str, str], Status]]
+
+
+def _news(connection: duckdb.DuckDBPyConnection, views: Sequence[ClientView]) -> list[News]:
+    """Per client and route what it is told of and what it was told before."""
+    news: list[News] = []
+    for view in views:
+        slug = view.client.slug
+        for route, routed in routed_targets(view.client).items():
+            newest = told_through(connection, slug, route)
+            if newest is None or newest <= view.as_of:
+                news.append((view, route, routed, load_told(connection, slug, route)))
+    return news
+
+
+def _rendered(
+    project: Project,
+    view: ClientView,
+    route_name: str,
+    routed: frozenset[str],
+    told: dict[tuple[str, str], Status],
+) -> list[outbox.Outgoing]:
+    """The digest of one route, as a message for each channel it has; none when nothing changed."""
+    route = view.client.routes[route_name]
+    locale = route.locale or view.client.locale
+    link = str(project.settings.report_dir / f"{view.client.slug}.html")
+    digest = build_digest(view, route_name, locale, told, routed, link)
+    if digest is None:
+        return []
+    rendered: list[tuple[Literal["slack", "email"], SlackMessage | MailMessage]] = []
+    if route.slack:
+        from flows.report.slack_blocks import render_slack
+
+        rendered.append(("slack", render_slack(digest)))
+    if route.email:
+        from flows.report.mail_message import render_mail
+
+        rendered.append(("email", render_mail(digest)))
+    return [
+        outbox.Outgoing(
+            outbox.message_key(digest.key, channel),
+            view.client.slug,
+            route_name,
+            channel,
+            message,
+            view.as_of,
+            locale,
+        )
+        for channel, message in rendered
+    ]
+
+
+def view_of(
+    project: Project, connection: duckdb.DuckDBPyConnection, client: Client, as_of: date
+) -> ClientView:
+    """Everything that is said of a client on a morning, judged afresh from the warehouse."""
+    known_at = now()
+    states = readings.source_states(connection, client, as_of)
+    return ClientView(
+        client=client,
+        as_of=as_of,
+        generated_at=known_at,
+        targets=tuple(
+            _target_view(project, connection, client, target, states, as_of, known_at)
+            for target in client.targets
+        ),
+        sources=states,
+    )
+
+
+def _target_view(
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    client: Client,
+    target: Target,
+    states: Sequence[SourceState],
+    as_of: date,
+    known_at: datetime,
+) -> TargetView:
+    kpi = project.kpis[target.kpi]
+    start, _ = period_of(target.period, as_of)
+    first_day = min(start, as_of) - timedelta(days=LOOK_BACK_DAYS)
+    total, segments = readings.read_series(connection, client, target, kpi, first_day, as_of)
+    freshness = readings.freshness_of(target, kpi, states, as_of)
+    restated = max(restatement_days(project, source) for source in kpi.sources)
+    judged = evaluate(
+        target, kpi, client.slug, total, segments, freshness, as_of, known_at, restated
+    )
+    return TargetView(
+        target=target,
+        kpi=kpi,
+        total=judged[0],
+        segments=tuple(judged[1:]),
+        series=total,
+        segment_series=segments,
+        history=readings.status_history(connection, client.slug, target.id, as_of),
+    )
+
+
+def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list[Path]:
+    """Write each client's page; a reader sees the old one or the new one, whole."""
+    from flows.report.page import render_report, write_report  # draws: slow to import
+
+    with project.warehouse.open() as connection:
+        views = [view_of(project, connection, project.client(slug), as_of) for slug in clients]
+    written = []
+    for view in views:
+        path = project.settings.report_dir / f"{view.client.slug}.html"
+        write_report(path, render_report(view))
+        written.append(path)
+    return written
+
+
+# --- accounts that cannot be asked ------------------------------------------------------------
+
+
+def known_accounts(
+    project: Project, clients: Sequence[str], sources: Sequence[str] = ()
+) -> list[Found]:
+    """Accounts that are listed or were seen before, without asking anybody."""
+    seen: dict[tuple[str, str], dict[str, Account]] = {}
+    for slug in clients:
+        for source, told in project.client(slug).sources.items():
+            if not sources or source in sources:
+                seen[slug, source] = {i: Account(source, i) for i in told.ids}
+    if project.warehouse.exists:
+        with project.warehouse.open() as connection:
+            for slug, source, account, status in connection.execute(
+                "select client, source, account_id, status from ops.accounts"
+            ).fetchall():
+                if (slug, source) in seen:
+                    seen[slug, source][account] = Account(source, account, status=status)
+    return [Found(slug, source, tuple(a.values())) for (slug, source), a in seen.items()]
+
+
+def accounts_in_trouble(project: Project, client: str, source: str, error: SourceError) -> Found:
+    """All known accounts of a source that could not be asked, each with that problem."""
+    (known,) = known_accounts(project, [client], [source])
+    return Found(
+        client,
+        source,
+        tuple(
+            replace(account, status="refused", problem=error)
+            for account in known.accounts
+            if account.status != "not_enabled"
+        ),
+    )
+
+
+def chosen_sources(sources: Sequence[str] | None) -> tuple[str, ...]:
+    """The sources asked for. Raises ConfigError for one that Koers does not know."""
+    for source in sources or ():
+        if source not in SOURCES:
+            raise ConfigError(f"there is no source {source!r}; there are: {', '.join(SOURCES)}")
+    return tuple(sources or ())

@@ -1,0 +1,201 @@
+"""The steps as Prefect tasks: retries by error class, one writer at a time, artifacts.
+
+Only small things pass between tasks: where the configuration is, which slice,
+how many rows. Connections, rows and secrets stay inside the steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, cast
+
+from prefect import Task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.concurrency.sync import concurrency
+from prefect.runtime import task_run
+from prefect.states import Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from connectors.base import TransientError
+from flows import delivery, steps
+from flows.pipeline import FETCHERS, RunReport
+from flows.project import Project
+from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, worth_retrying
+
+WAREHOUSE_LIMIT = "koers-warehouse"
+# a killed run gives its slot back after this long
+LEASE_SECONDS = 60
+
+RUNNER = cast(TaskRunner[Any], ThreadPoolTaskRunner(max_workers=FETCHERS))
+
+_projects: dict[str, Project] = {}
+
+
+def _is_worth_retrying(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    try:
+        state.result()
+    except Exception as error:
+        return worth_retrying(error)
+    return False
+
+
+def _item_name() -> str:
+    """`google_ads campaign_day 1234567890 2026-01-01..2026-01-07` instead of a random name."""
+    parameters: dict[str, Any] = task_run.get_parameters()
+    return " ".join(str(part) for part in parameters["items"])
+
+
+def _fetching(step: Callable[..., Any]) -> Task[..., Any]:
+    """A step that waits for the network: many at once, retried when that can help."""
+
+    def run(config: str, items: tuple[Any, ...]) -> Any:
+        try:
+            return step(_projects[config], *items)
+        except TransientError as error:
+            # Prefect knows no delay by error: wait out what the vendor asked for here
+            if worth_retrying(error) and error.retry_after_seconds:
+                time.sleep(error.retry_after_seconds)
+            raise
+
+    return Task(
+        fn=run,
+        name=step.__name__,
+        task_run_name=_item_name,
+        retries=ATTEMPTS - 1,
+        retry_delay_seconds=[FIRST_WAIT_SECONDS * 2**n for n in range(ATTEMPTS - 1)],
+        retry_jitter_factor=0.25,
+        retry_condition_fn=_is_worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+def _writing(step: Callable[..., Any]) -> Task[..., Any]:
+    """A step on the warehouse: one at a time over all runs that share a Prefect server."""
+
+    def run(config: str, items: tuple[Any, ...]) -> Any:
+        with concurrency(WAREHOUSE_LIMIT, strict=True, lease_duration=LEASE_SECONDS):
+            return step(_projects[config], *items)
+
+    return Task(fn=run, name=step.__name__, cache_policy=NO_CACHE, persist_result=False)
+
+
+def _working(step: Callable[..., Any]) -> Task[..., Any]:
+    """A step that needs neither a retry nor the warehouse for itself."""
+
+    def run(config: str, items: tuple[Any, ...]) -> Any:
+        return step(_projects[config], *items)
+
+    return Task(fn=run, name=step.__name__, cache_policy=NO_CACHE, persist_result=False)
+
+
+TASKS: dict[Callable[..., Any], Task[..., Any]] = {
+    steps.find_accounts: _fetching(steps.find_accounts),
+    steps.fetch_slice: _fetching(steps.fetch_slice),
+    steps.accounts_in_trouble: _writing(steps.accounts_in_trouble),
+    steps.remember_accounts: _writing(steps.remember_accounts),
+    steps.plan_run: _writing(steps.plan_run),
+    steps.plan_backfill: _writing(steps.plan_backfill),
+    steps.commit_slices: _writing(steps.commit_slices),
+    steps.build_models: _writing(steps.build_models),
+    steps.evaluate_targets: _writing(steps.evaluate_targets),
+    steps.write_reports: _writing(steps.write_reports),
+    # takes and gives back the warehouse by itself, for each message
+    delivery.send_messages: _working(delivery.send_messages),
+}
+
+
+class PrefectEngine:
+    """Runs each step as a Prefect task of the flow that is under way."""
+
+    def __init__(self, config: str) -> None:
+        self.config = config
+
+    def call(self, step: Callable[..., Any], *args: Any) -> Any:
+        return TASKS[step](self.config, args)
+
+    def map(self, step: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
+        futures = [TASKS[step].submit(self.config, item) for item in items]
+        return [future.result(raise_on_failure=False) for future in futures]
+
+
+@contextmanager
+def prefect_engine(project: Project) -> Iterator[PrefectEngine]:
+    """An engine for one run; the warehouse's concurrency limit exists from here on."""
+    config = str(project.config_dir)
+    _projects[config] = project
+    try:
+        with get_client(sync_client=True) as client:
+            client.upsert_global_concurrency_limit_by_name(WAREHOUSE_LIMIT, 1)
+        yield PrefectEngine(config)
+    finally:
+        _projects.pop(config, None)
+
+
+# --- what Prefect shows of a run --------------------------------------------------------------
+
+
+def final_state(report: RunReport) -> State[RunReport]:
+    """The flow's own last word: a failed account makes a run failed in part, not a success."""
+    message = summary_of(report)
+    if report.exit_code == 0:
+        return Completed(message=message, data=report)
+    if report.exit_code == 1:
+        return Failed(name="FailedInPart", message=message, data=report)
+    return Failed(message=message, data=report)
+
+
+def summary_of(report: RunReport) -> str:
+    loaded = [load for load in report.loads if load.outcome in ("loaded", "empty")]
+    rows = sum(load.rows for load in loaded)
+    told = f"{len(loaded)} slices with {rows:,} rows loaded, {len(report.failed_loads)} failed"
+    return f"{told}; first: {report.errors[0]}" if report.errors else told
+
+
+def publish_artifacts(report: RunReport, as_of: date) -> None:
+    """The targets and the loads of a run as tables in the Prefect UI."""
+    if report.evaluations:
+        create_table_artifact(
+            key="targets",
+            description=f"Targets as of {as_of}",
+            table=[
+                {
+                    "client": e.client,
+                    "target": e.target_id,
+                    "segment": e.segment_label,
+                    "status": e.status,
+                    "value": e.value,
+                    "goal": e.goal,
+                    "reason": e.reason,
+                }
+                for e in report.evaluations
+            ],
+        )
+    by_table: dict[tuple[str, str, str], list[Any]] = {}
+    for load in report.loads:
+        key = (load.slice.client, load.slice.table.name, load.slice.account.account_id)
+        by_table.setdefault(key, []).append(load)
+    create_table_artifact(
+        key="loads",
+        description=f"What was loaded as of {as_of}",
+        table=[
+            {
+                "client": client,
+                "table": table,
+                "account": account,
+                "slices": len(loads),
+                "rows": sum(load.rows for load in loads),
+                "changed": sum(load.rows_changed for load in loads),
+                "failed": sum(load.outcome in ("failed", "refused") for load in loads),
+                "error": next((load.error for load in loads if load.error), ""),
+            }
+            for (client, table, account), loads in sorted(by_table.items())
+        ],
+    )
+    create_markdown_artifact(key="run", markdown=f"**{report.state}**: {summary_of(report)}")

@@ -1,0 +1,255 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from connectors.base import Account, DateWindow, Reply, Slice, Table
+from connectors.tables import GSC_QUERY_DAY, GSC_SITE_DAY
+from flows.landing import Landed, land, now, read_description
+from flows.warehouse import (
+    RefusedSliceError,
+    Warehouse,
+    WarehouseBusyError,
+    WarehouseError,
+    loaded_windows,
+    replace_slice,
+)
+
+SITE = "sc-domain:shop.example"
+FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
+WINDOW = DateWindow(FIRST, LAST)
+HOSTILE = "🚲 <script>alert('x')</script>; drop table raw.x; --"
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "koers.duckdb", tmp_path / "landing", lock_wait_seconds=0.3)
+
+
+def site_day(day: date, clicks: int, impressions: int = 100) -> dict[str, Any]:
+    return {
+        "account_id": SITE,
+        "date_day": day,
+        "clicks": clicks,
+        "impressions": impressions,
+        "position": 3.5,
+        "is_provisional": False,
+    }
+
+
+def landed(
+    warehouse: Warehouse,
+    rows: Sequence[dict[str, Any]],
+    table: Table = GSC_SITE_DAY,
+    window: DateWindow = WINDOW,
+    announced: int | None = None,
+) -> Landed:
+    batch = pa.RecordBatch.from_pylist(list(rows), schema=table.schema)
+    piece = Slice("shop", table, Account("search_console", SITE), window)
+    reply = Reply(iter([batch]), request_ids=["r-1"], announced_rows=announced)
+    return land(piece, reply, warehouse.landing, now())
+
+
+def stored(connection: duckdb.DuckDBPyConnection, what: str) -> list[tuple[Any, ...]]:
+    return connection.execute(what).fetchall()
+
+
+CLICKS = "select date_day, clicks from raw.search_console__site_day order by date_day"
+
+
+def test_loading_a_slice_twice_leaves_the_same_rows(warehouse: Warehouse) -> None:
+    rows = [site_day(FIRST, 5), site_day(LAST, 7)]
+    with warehouse.open() as connection:
+        first = replace_slice(connection, landed(warehouse, rows))
+        before = stored(connection, "select * from raw.search_console__site_day order by all")
+        again = replace_slice(connection, landed(warehouse, rows))
+
+        assert (first.outcome, first.rows, first.rows_changed) == ("loaded", 2, 2)
+        assert (again.rows_changed, again.rows_superseded) == (0, 0)
+        # untouched, with the time at which they were first loaded
+        after = stored(connection, "select * from raw.search_console__site_day order by all")
+        assert after == before
+        assert stored(connection, "select * from history.search_console__site_day") == []
+
+
+def test_a_restated_row_keeps_its_old_version_in_history(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5), site_day(LAST, 7)]))
+        result = replace_slice(
+            connection, landed(warehouse, [site_day(FIRST, 5), site_day(LAST, 9)])
+        )
+
+        assert (result.rows_changed, result.rows_superseded) == (1, 1)
+        assert stored(connection, CLICKS) == [(FIRST, 5), (LAST, 9)]
+        old = stored(
+            connection,
+            "select date_day, clicks, observed_at = loaded_at, superseded_at > observed_at "
+            "from history.search_console__site_day",
+        )
+        assert old == [(LAST, 7, True, True)]
+
+
+def test_a_row_that_vanished_is_removed_and_remembered(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5), site_day(LAST, 7)]))
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5)]))
+
+        assert stored(connection, CLICKS) == [(FIRST, 5)]
+        history = stored(connection, "select date_day from history.search_console__site_day")
+        assert history == [(LAST,)]
+
+
+def test_an_empty_slice_replaces_too(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5)]))
+        result = replace_slice(connection, landed(warehouse, []))
+
+        assert result.outcome == "empty"
+        assert stored(connection, CLICKS) == []
+
+
+def test_days_outside_the_window_and_other_clients_stay(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5), site_day(LAST, 7)]))
+        replace_slice(connection, landed(warehouse, [], window=DateWindow(LAST, LAST)))
+
+        assert stored(connection, CLICKS) == [(FIRST, 5)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "announced", "told"),
+    [
+        ([site_day(FIRST, 5), site_day(FIRST, 6)], None, "occurs 2 times"),
+        ([site_day(date(2026, 11, 4), 5)], None, "a day outside 2026-11-01..2026-11-03"),
+        ([site_day(FIRST, -1)], None, "a negative clicks"),
+        ([site_day(FIRST, 5) | {"position": float("nan")}], None, "a position that is no number"),
+        ([site_day(FIRST, 5) | {"account_id": "other"}], None, "another account's id"),
+        ([site_day(FIRST, 5)], 2, "the API announced 2"),
+    ],
+)
+def test_a_slice_that_breaks_a_rule_is_refused_whole(
+    warehouse: Warehouse, rows: list[dict[str, Any]], announced: int | None, told: str
+) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(LAST, 7)]))
+        with pytest.raises(RefusedSliceError, match=told):
+            replace_slice(connection, landed(warehouse, rows, announced=announced))
+
+        assert stored(connection, CLICKS) == [(LAST, 7)]
+        assert stored(connection, "select count(*) from ops.loads") == [(1,)]
+
+
+def test_hostile_names_come_through_as_they_are(warehouse: Warehouse) -> None:
+    row = site_day(FIRST, 1) | {"query": HOSTILE}
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [row], GSC_QUERY_DAY))
+
+        assert stored(connection, "select query from raw.search_console__query_day") == [(HOSTILE,)]
+
+
+def test_the_ledger_knows_which_windows_are_in(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5)]))
+        replace_slice(connection, landed(warehouse, [], window=DateWindow(LAST, LAST)))
+
+        assert loaded_windows(connection, "shop") == {
+            ("search_console__site_day", SITE): [DateWindow(FIRST, LAST), DateWindow(LAST, LAST)]
+        }
+        ids = stored(connection, "select distinct request_id from ops.loads")
+        assert ids == [("r-1",)]
+
+
+def test_a_landing_file_says_what_is_in_it(warehouse: Warehouse) -> None:
+    one = landed(warehouse, [site_day(FIRST, 5)])
+
+    told = read_description(one.path)
+
+    assert told["rows"] == 1
+    assert told["request_ids"] == ["r-1"]
+    assert told["window"] == ["2026-11-01", "2026-11-03"]
+
+
+def test_a_reply_that_breaks_off_leaves_no_landing_file(warehouse: Warehouse) -> None:
+    def cut() -> Any:
+        yield pa.RecordBatch.from_pylist([site_day(FIRST, 5)], schema=GSC_SITE_DAY.schema)
+        raise ConnectionResetError
+
+    piece = Slice("shop", GSC_SITE_DAY, Account("search_console", SITE), DateWindow(FIRST, LAST))
+    with pytest.raises(ConnectionResetError):
+        land(piece, Reply(cut()), warehouse.landing, now())
+
+    assert [p for p in warehouse.landing.rglob("*") if p.is_file()] == []
+
+
+def test_one_over_nothing_is_no_ratio(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        assert stored(
+            connection,
+            "select safe_ratio(500, 10000), safe_ratio(5000, 1000), safe_ratio(1, 0), "
+            "safe_ratio(0, 0), safe_ratio(1, null)",
+        ) == [(0.05, 5.0, None, None, None)]
+
+
+def test_sql_reads_no_file_but_the_landing(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        with pytest.raises(duckdb.Error, match="disabled by configuration"):
+            connection.execute("select * from read_csv('/etc/passwd')")
+        with pytest.raises(duckdb.Error):
+            connection.execute("set enable_external_access = true")
+
+
+def test_a_second_writer_is_told_who_holds_the_warehouse(warehouse: Warehouse) -> None:
+    with (
+        warehouse.open(),
+        pytest.raises(WarehouseBusyError, match=f"process {os.getpid()}"),
+        Warehouse(warehouse.path, warehouse.landing, lock_wait_seconds=0).open(),
+    ):
+        pass
+
+
+def test_another_program_that_holds_the_file_is_named(warehouse: Warehouse) -> None:
+    with warehouse.open():
+        pass
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); "
+            "sys.stdin.read()",
+            str(warehouse.path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(WarehouseBusyError, match=f"process {holder.pid}"), warehouse.open():
+            pass
+    finally:
+        holder.communicate("")
+
+
+def test_a_lock_left_by_a_process_that_died_holds_nobody_up(warehouse: Warehouse) -> None:
+    warehouse.path.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{warehouse.path}.lock").write_text(json.dumps({"pid": 1, "since": "2026-01-01"}))
+
+    with warehouse.open() as connection:
+        assert stored(connection, "select 1") == [(1,)]
+
+
+def test_a_warehouse_of_a_newer_koers_is_refused(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        connection.execute("update ops.version set version = 999")
+
+    with pytest.raises(WarehouseError, match="newer Koers"), warehouse.open():
+        pass
