@@ -163,11 +163,13 @@ class FileReader:
             said = quoted(node.text) if node.text else node.kind
             self.tell(node, place, f"{said} is not a mapping", f"expected {listed(known)}")
             return False
+        split = self.comma_keys(node, place)
         for key, child in node.value.items():
-            if key not in known:
+            if key not in known and key not in split:
                 near = _SYNONYMS.get(key)
                 expected = f'did you mean "{near}"?' if near in known else suggest(key, known)
-                self.tell(child.key_line, join(place, key), f"unknown key {quoted(key)}", expected)
+                problem = f"unknown key {quoted(key)}"
+                self.tell(child.key_line, join(place, key), problem, expected)
         if required is None:
             required = shapes.required_keys(these[0])
         for key in required:
@@ -179,6 +181,27 @@ class FileReader:
                 problem = problem.replace("is missing", "is empty")
                 self.tell(child_, join(place, key), problem, expected)
         return True
+
+    def comma_keys(self, node: Node, place: str) -> list[str]:
+        """``{from: 3,5%, to: 5%}`` is from: 3 and a key `5%` to YAML: say what happened."""
+        entries = node.value if isinstance(node.value, dict) else {}
+        found: list[str] = []
+        last: tuple[str, str] = ("", "…")
+        for key, child in entries.items():
+            if re.match(r"[0-9]", key):
+                name, begun = last
+                written = f"{begun},{key}"
+                if re.fullmatch(r"[1-9][0-9]{0,2}(,[0-9]{3})+", written):
+                    expected = f"write {written.replace(',', '')} without separators"
+                else:
+                    expected = f"write {written.replace(',', '.')} with a point"
+                problem = f"{quoted(written)} has a decimal comma, which ends the value in YAML"
+                self.tell(child.key_line, join(place, name) if name else place, problem, expected)
+                found.append(key)
+                last = (name, written)
+            else:
+                last = (key, child.text or "…")
+        return found
 
     def mapping(self, node: Node, key: str, place: str) -> Node | None:
         """An optional mapping; anything else there is a finding."""
@@ -724,11 +747,11 @@ class ClientReader(FileReader):
     def goal(self, node: Node, place: str, kpi: Kpi | None) -> Goal | None:
         if node.is_broken or node.is_null:
             return None
-        if isinstance(node.value, dict) and _tell_comma_keys(self, node, place):
-            return None
         before = self.errors
         if not self.has_keys(node, place, *shapes.GOALS, required=()):
             return None
+        if isinstance(node.value, dict) and any(re.match(r"[0-9]", key) for key in node.value):
+            return None  # a decimal comma has cut a value in two: its parts mean nothing
         entries = node.value if isinstance(node.value, dict) else {}
         kinds = dict.fromkeys(_KIND_OF[key] for key in entries if key in _KIND_OF)
         choices = "at_least, at_most, from and to, between, or maintain and within"
@@ -957,22 +980,6 @@ _KEYS_OF: dict[str, tuple[str, ...]] = {
     "maintain": ("maintain", "within"),
 }
 _KIND_OF = {key: kind for kind, keys in _KEYS_OF.items() for key in keys}
-
-
-def _tell_comma_keys(reader: FileReader, node: Node, place: str) -> bool:
-    """``{from: 3,5%, to: 5%}`` is from: 3 and a key `5%` to YAML: say what happened."""
-    entries = node.value if isinstance(node.value, dict) else {}
-    before: Node | None = None
-    found = False
-    for key, child in entries.items():
-        if re.match(r"[0-9]", key):
-            whole = f"{before.text},{key}" if before is not None and before.text else f"…,{key}"
-            better = whole.replace(",", ".")
-            problem = f"{quoted(whole)} has a decimal comma, which ends the value in YAML"
-            reader.tell(child.key_line, place, problem, f"write {better} with a point")
-            found = True
-        before = child
-    return found
 
 
 def _after(start: date, count: int, unit: str) -> date:

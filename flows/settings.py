@@ -334,10 +334,17 @@ class Settings(Model):
 
 
 def find_config(directory: Path) -> Path:
-    """The folder that holds koers.yaml: this one, or `config` inside it."""
-    inside = directory / "config"
-    if not (directory / "koers.yaml").exists() and (inside / "koers.yaml").exists():
-        return inside
+    """The folder that holds koers.yaml.
+
+    It is the one that was named, `config` inside it, or, where `config` was
+    named and does not exist, the folder that it would be in.
+    """
+    if not (directory / "koers.yaml").exists():
+        if (directory / "config" / "koers.yaml").exists():
+            return directory / "config"
+        if directory.name == "config" and not directory.exists():
+            outside = directory.parent
+            return outside if (outside / "koers.yaml").exists() else directory
     return directory
 
 

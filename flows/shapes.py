@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 SOURCES = ("google_ads", "ga4", "search_console")
 
@@ -39,9 +39,6 @@ AccountId = (
 )
 Property = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^(properties/)?\d+$")]
 Site = Annotated[str, Field(pattern=r"^(sc-domain:.+|https?://.+/)$")]
-KpiName = Annotated[str, WithJsonSchema({"$ref": "#/$defs/kpi"})]
-Dimension = Annotated[str, WithJsonSchema({"$ref": "#/$defs/dimension"})]
-Scope = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/$defs/where"})]
 Locale = Literal["nl", "en"]
 
 
@@ -289,9 +286,11 @@ class Target(Shape):
         description="A name in kebab-case; changing it starts a new history"
     )
     specific: Text = Field(description="The goal in a sentence, as the client would say it")
-    kpi: KpiName = Field(description="What is measured: a file in sql/kpis/")
-    where: Scope | None = Field(None, description="Only this part: dimension: value or [values]")
-    for_each: Dimension | None = Field(
+    kpi: Text = Field(description="What is measured: a file in sql/kpis/")
+    where: dict[str, Any] | None = Field(
+        None, description="Only this part: dimension: value or [values]"
+    )
+    for_each: Text | None = Field(
         None, description="Every one must pass, such as campaign; without it, the total"
     )
     goal: AtLeast | AtMost | FromTo | Between | Maintain
