@@ -11,6 +11,7 @@ import difflib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -235,14 +236,12 @@ def _load_model(path: Path, known: set[str], findings: list[str]) -> SqlModel | 
 
 def _parse(path: Path, sql: str, findings: list[str]) -> exp.Query | None:
     try:
-        statements = [one for one in sqlglot.parse(sql, read="duckdb") if one is not None]
+        statements = _statements(sql)
     except SqlglotError as e:
         errors = getattr(e, "errors", None) or [{}]
         line, told = errors[0].get("line"), errors[0].get("description") or str(e).splitlines()[0]
         findings.append(f"{path}{f':{line}' if line else ''}: cannot be read as SQL: {told}")
         return None
-    # a comment after a semicolon comes back as an exp.Semicolon
-    statements = [one for one in statements if not isinstance(one, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         findings.append(
             f"{path}: expected exactly one select, without create, insert or `;` between"
@@ -253,6 +252,17 @@ def _parse(path: Path, sql: str, findings: list[str]) -> exp.Query | None:
         findings.append(f"{path}: changes something; a model only selects")
     findings.extend(f"{path}: {problem}" for problem in _forbidden(query))
     return query
+
+
+@lru_cache(maxsize=1_000)
+def _statements(sql: str) -> tuple[Any, ...]:
+    """Parsed once per process, to be read only."""
+    return tuple(
+        one
+        for one in sqlglot.parse(sql, read="duckdb")
+        # a comment after a semicolon comes back as an exp.Semicolon
+        if one is not None and not isinstance(one, exp.Semicolon)
+    )
 
 
 def _forbidden(query: exp.Query) -> Iterator[str]:
@@ -672,7 +682,7 @@ def _inherited(model: SqlModel, models: Mapping[str, SqlModel]) -> _Inherited:
     A select without joins, grouping and unions has at most the rows of what it
     reads; when it carries the whole grain along, it is as unique as that.
     """
-    query = sqlglot.parse_one(model.sql, read="duckdb")
+    query = _statements(model.sql)[0]
     if not isinstance(query, exp.Select) or model.materialized != "view" or len(model.reads) != 1:
         return _Inherited()
     source = models.get(model.reads[0])
