@@ -124,13 +124,14 @@ def load_service_key(folder: Path) -> rsa.RSAPrivateKey:
         if isinstance(key, rsa.RSAPrivateKey):
             return key
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    path.touch(mode=0o600)
     path.write_bytes(_pem(key))
-    path.chmod(0o600)
     return key
 
 
 def write_service_account_file(path: Path, key: rsa.RSAPrivateKey, token_uri: str) -> None:
     """Write the JSON key file that Google's clients read (``json_key_file_path``)."""
+    path.touch(mode=0o600)
     path.write_text(
         json.dumps(
             {
@@ -146,7 +147,6 @@ def write_service_account_file(path: Path, key: rsa.RSAPrivateKey, token_uri: st
             indent=2,
         )
     )
-    path.chmod(0o600)
 
 
 def _pem(key: rsa.RSAPrivateKey) -> bytes:
