@@ -1,0 +1,447 @@
+"""Answers a checked GAQL query from the world: filter, group, add up, order, limit."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.sandbox.gaql import Condition, GaqlError, Query, during, read_date
+from connectors.sandbox.google_ads_fields import (
+    ACTION_SEGMENTS,
+    CORE_DATE_SEGMENTS,
+    RATIOS,
+    Field,
+    check,
+    field_of,
+)
+from connectors.sandbox.world import AdAccount, World
+
+# daily figures are kept for 37 months; older ones only by month or longer
+DAILY_MONTHS = 37
+TEXT = pa.string()
+_WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+_METRICS = (
+    "impressions",
+    "clicks",
+    "cost_micros",
+    "conversions",
+    "conversions_value",
+    "conversions_by_conversion_date",
+    "conversions_value_by_conversion_date",
+    "all_conversions",
+    "all_conversions_value",
+)
+
+
+class Answers:
+    """Answers queries as of a day. Safe to use from several threads."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._lock = threading.Lock()
+        self._bases: OrderedDict[tuple[str, str, date], pa.Table] = OrderedDict()
+
+    def answer(self, query: Query, account: AdAccount, today: date) -> pa.Table:
+        """Return one column per selected field that this world knows, named as in GAQL.
+
+        Enums are their names, dates ISO text. A field that is unset everywhere
+        has no column. Raises GaqlError or NotModelledError.
+        """
+        resource = check(query)
+        fields = [field_of(name) for name in query.select]
+        metrics = [f for f in fields if f.category == "METRIC"]
+        asked_metrics = [n for n in query.fields if field_of(n).category == "METRIC"]
+        if asked_metrics and account.is_manager:
+            raise GaqlError(
+                "REQUESTED_METRICS_FOR_MANAGER",
+                "Metrics cannot be requested for a manager account. To retrieve metrics, issue "
+                "separate requests against each client account under the manager account.",
+            )
+        _check_dates(query, today)
+
+        segmented = any(f.category == "SEGMENT" for f in fields)
+        if resource.name == "customer_client":
+            base = self._customer_clients(account)
+        elif resource.name == "conversion_action":
+            base = self._conversion_actions(account)
+        elif segmented or asked_metrics:
+            base = self._facts(query, account, today)
+        else:
+            base = self._entities(resource.name, account, today)
+        base = _with_customer(base, account)
+
+        rows = _filter(base, [c for c in query.where if not _is_metric(c.field)], today)
+        if segmented or asked_metrics:
+            keys = [
+                f.name for f in fields if f.category != "METRIC" and f.name in rows.column_names
+            ]
+            heads = {f.head for f in fields if f.category == "ATTRIBUTE"} | {resource.name}
+            # a row is one object of the FROM resource, whatever of it is selected
+            ordered = [o.field for o in query.order_by if not _is_metric(o.field)]
+            grouping = list(
+                dict.fromkeys(
+                    [
+                        *keys,
+                        *(f"{head}.resource_name" for head in sorted(heads)),
+                        *(n for n in ordered if n in rows.column_names),
+                    ]
+                )
+            )
+            rows = _add_up(rows, grouping, asked_metrics)
+            if segmented and metrics:
+                rows = rows.filter(
+                    reduce(
+                        pc.or_,
+                        [
+                            pc.not_equal(rows[f.name], 0)
+                            for f in metrics
+                            if f.name in rows.column_names
+                        ],
+                    )
+                )
+            elif not segmented:
+                rows = self._with_idle(rows, resource.name, account, today, query)
+            rows = _filter(rows, [c for c in query.where if _is_metric(c.field)], today)
+        if query.order_by:
+            rows = rows.sort_by(
+                [
+                    (o.field, "descending" if o.descending else "ascending")
+                    for o in query.order_by
+                    if o.field in rows.column_names
+                ]
+            )
+        if query.limit is not None:
+            rows = rows.slice(0, query.limit)
+        return _with_resource_names(rows, query)
+
+    # --- what the world holds, under GAQL's names ---------------------------------------------
+
+    def _facts(self, query: Query, account: AdAccount, today: date) -> pa.Table:
+        kind = "actions" if any(n in ACTION_SEGMENTS for n in query.fields) else "all"
+        key = (account.customer_id, kind, today)
+        with self._lock:
+            if key not in self._bases:
+                self._bases[key] = self._make_facts(account, kind == "actions", today)
+                if len(self._bases) > 8:
+                    self._bases.popitem(last=False)
+            return self._bases[key]
+
+    def _make_facts(self, account: AdAccount, by_action: bool, today: date) -> pa.Table:
+        customer = account.customer_id
+        if by_action:
+            facts = self.world.ads_conversion_facts(customer, today)
+        else:
+            facts = self.world.ads_facts(customer, today)
+        days = facts["date_day"].combine_chunks().dictionary_encode()
+        calendar: list[date] = days.dictionary.to_pylist()
+
+        def by_day(value: Any, kind: pa.DataType = TEXT) -> pa.Array:
+            return pa.array([value(day) for day in calendar], kind).take(days.indices)
+
+        columns: dict[str, Any] = {
+            "segments.date": by_day(lambda d: d.isoformat()),
+            "segments.week": by_day(lambda d: (d - timedelta(days=d.weekday())).isoformat()),
+            "segments.month": by_day(lambda d: d.replace(day=1).isoformat()),
+            "segments.quarter": by_day(
+                lambda d: d.replace(month=(d.month - 1) // 3 * 3 + 1, day=1).isoformat()
+            ),
+            "segments.year": by_day(lambda d: d.year, pa.int64()),
+            "segments.day_of_week": by_day(lambda d: _WEEKDAYS[d.weekday()]),
+            "segments.device": facts["device"],
+            "segments.ad_network_type": facts["network"],
+            **_campaign_columns(facts, customer),
+        }
+        if by_action:
+            columns |= {
+                "segments.conversion_action": _resource_names(
+                    customer, "conversionActions", facts["conversion_action_id"]
+                ),
+                "segments.conversion_action_name": facts["conversion_action_name"],
+                "segments.conversion_action_category": facts["conversion_action_category"],
+            }
+        for metric in _METRICS:
+            if metric in facts.column_names:
+                columns[f"metrics.{metric}"] = facts[metric]
+        if not by_action:
+            columns["metrics.view_through_conversions"] = pa.repeat(
+                pa.scalar(0, pa.int64()), facts.num_rows
+            )
+        return pa.table(columns)
+
+    def _entities(self, resource: str, account: AdAccount, today: date) -> pa.Table:
+        if resource == "customer":
+            name = f"customers/{account.customer_id}"
+            return pa.table({"customer.resource_name": pa.array([name])})
+        campaigns = self.world.ads_campaigns(account.customer_id, today)
+        return pa.table(_campaign_columns(campaigns, account.customer_id))
+
+    def _customer_clients(self, account: AdAccount) -> pa.Table:
+        found: list[tuple[AdAccount, int]] = []
+
+        def walk(one: AdAccount, level: int) -> None:
+            found.append((one, level))
+            for child in self.world.ad_accounts:
+                if child.manager_id == one.customer_id:
+                    walk(child, level + 1)
+
+        walk(account, 0)
+        accounts = [one for one, _ in found]
+        ids = pa.array([int(a.customer_id) for a in accounts], pa.int64())
+        return pa.table(
+            {
+                "customer_client.resource_name": _resource_names(
+                    account.customer_id, "customerClients", ids
+                ),
+                "customer_client.client_customer": pa.array(
+                    [f"customers/{a.customer_id}" for a in accounts]
+                ),
+                "customer_client.id": ids,
+                "customer_client.descriptive_name": pa.array([a.name for a in accounts]),
+                "customer_client.currency_code": pa.array([a.currency_code for a in accounts]),
+                "customer_client.time_zone": pa.array([a.time_zone for a in accounts]),
+                "customer_client.status": pa.array([a.status for a in accounts]),
+                "customer_client.manager": pa.array([a.is_manager for a in accounts]),
+                "customer_client.level": pa.array([level for _, level in found], pa.int64()),
+                "customer_client.hidden": pa.array([False] * len(accounts)),
+                "customer_client.test_account": pa.array([False] * len(accounts)),
+            }
+        )
+
+    def _conversion_actions(self, account: AdAccount) -> pa.Table:
+        actions = self.world.ads_conversion_actions(account.customer_id)
+        columns = {
+            "conversion_action.resource_name": _resource_names(
+                account.customer_id, "conversionActions", actions["conversion_action_id"]
+            ),
+            "conversion_action.id": actions["conversion_action_id"],
+            "conversion_action.name": actions["conversion_action_name"],
+            "conversion_action.include_in_conversions_metric": actions["primary_for_goal"],
+            "conversion_action.owner_customer": pa.array(
+                [f"customers/{account.customer_id}"] * actions.num_rows, pa.string()
+            ),
+        }
+        for same in (
+            "category",
+            "type",
+            "status",
+            "primary_for_goal",
+            "counting_type",
+            "click_through_lookback_window_days",
+            "view_through_lookback_window_days",
+        ):
+            columns[f"conversion_action.{same}"] = actions[same]
+        columns["conversion_action.value_settings.default_value"] = actions["default_value"]
+        return pa.table(columns)
+
+    def _with_idle(
+        self, rows: pa.Table, resource: str, account: AdAccount, today: date, query: Query
+    ) -> pa.Table:
+        """Without segments, what has no traffic is a row of zeros."""
+        everything = _with_customer(self._entities(resource, account, today), account)
+        conditions = [c for c in query.where if field_of(c.field).category == "ATTRIBUTE"]
+        everything = _filter(everything, conditions, today)
+        entity = f"{resource}.resource_name"
+        idle = everything.filter(
+            pc.invert(pc.is_in(everything[entity], rows[entity].combine_chunks()))
+        )
+        columns = {}
+        for column in rows.schema:
+            if column.name in idle.column_names:
+                columns[column.name] = idle[column.name]
+            else:
+                columns[column.name] = pa.repeat(pa.scalar(0, column.type), idle.num_rows)
+        return pa.concat_tables([rows, pa.table(columns, schema=rows.schema)])
+
+
+def _campaign_columns(table: pa.Table, customer_id: str) -> dict[str, Any]:
+    return {
+        "campaign.resource_name": _resource_names(customer_id, "campaigns", table["campaign_id"]),
+        "campaign.id": table["campaign_id"],
+        "campaign.name": table["campaign_name"],
+        "campaign.status": table["campaign_status"],
+        "campaign.advertising_channel_type": table["channel_type"],
+    }
+
+
+def _resource_names(customer_id: str, collection: str, ids: Any) -> Any:
+    return pc.binary_join_element_wise(
+        f"customers/{customer_id}/{collection}", pc.cast(ids, pa.string()), "/"
+    )
+
+
+def _with_customer(table: pa.Table, account: AdAccount) -> pa.Table:
+    for name, value in (
+        ("customer.resource_name", f"customers/{account.customer_id}"),
+        ("customer.id", int(account.customer_id)),
+        ("customer.descriptive_name", account.name),
+        ("customer.currency_code", account.currency_code),
+        ("customer.time_zone", account.time_zone),
+        ("customer.status", account.status),
+        ("customer.manager", account.is_manager),
+        ("customer.test_account", False),
+        ("customer.auto_tagging_enabled", True),
+    ):
+        if name not in table.column_names:
+            table = table.append_column(name, pa.repeat(value, table.num_rows))
+    return table
+
+
+def _with_resource_names(rows: pa.Table, query: Query) -> pa.Table:
+    """Keep what is selected, and the resource names that the API adds of itself."""
+    heads = {field_of(name).head for name in query.select} - {"metrics", "segments"}
+    heads.add(query.resource or "")
+    wanted = list(query.select)
+    if query.parameters.get("omit_unselected_resource_names") != "true":
+        wanted = [*(f"{head}.resource_name" for head in sorted(heads)), *wanted]
+    return rows.select([n for n in dict.fromkeys(wanted) if n in rows.column_names])
+
+
+def _is_metric(name: str) -> bool:
+    return field_of(name).category == "METRIC"
+
+
+# --- days -----------------------------------------------------------------------------------------
+
+
+def _check_dates(query: Query, today: date) -> None:
+    conditions = [c for c in query.where if c.field in CORE_DATE_SEGMENTS]
+    selected = [n for n in query.select if n in CORE_DATE_SEGMENTS]
+    low, high = date.min, date.max
+    for condition in conditions:
+        if condition.field == "segments.year":
+            low, high = max(low, date(int(condition.values[0]), 1, 1)), min(high, today)
+            continue
+        first, last = _days_of(condition, today)
+        if condition.field in ("segments.month", "segments.quarter") and first.day != 1:
+            raise GaqlError(
+                "MISALIGNED_DATE_FOR_FILTER",
+                f"The date filter on '{condition.field}' must be the first day of the period.",
+            )
+        if condition.operator == "BETWEEN" and first > last:
+            raise GaqlError(
+                "START_DATE_AFTER_END_DATE",
+                f"The start date {first} is after the end date {last}.",
+                "date_range_error",
+            )
+        low, high = max(low, first), min(high, last)
+    if (selected or conditions) and (low == date.min or high == date.max):
+        named = (selected or [c.field for c in conditions])[0]
+        raise GaqlError(
+            "EXPECTED_FILTERS_ON_DATE_RANGE",
+            f"The date segment '{named}' requires a finite date range in the WHERE clause.",
+        )
+    daily = {"segments.date", "segments.week", "segments.day_of_week"} & set(query.fields)
+    if daily and low > date.min and low < oldest_daily(today):
+        raise GaqlError(
+            "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED",
+            "The requested date granularity is not supported for the date range: daily and "
+            f"weekly figures start on {oldest_daily(today)}.",
+            "date_range_error",
+        )
+
+
+def oldest_daily(today: date) -> date:
+    """Return the first day that still has daily figures: 37 months ago."""
+    months = today.year * 12 + today.month - 1 - DAILY_MONTHS
+    return date(months // 12, months % 12 + 1, min(today.day, 28))
+
+
+def _days_of(condition: Condition, today: date) -> tuple[date, date]:
+    """Return the first and last day that a condition lets through; date.min/max where open."""
+    if condition.operator == "DURING":
+        return during(condition.values[0], today)
+    days = [read_date(value) for value in condition.values]
+    first, last = days[0], days[-1]
+    if condition.operator in (">", ">="):
+        return first + timedelta(days=condition.operator == ">"), date.max
+    if condition.operator in ("<", "<="):
+        return date.min, last - timedelta(days=condition.operator == "<")
+    return first, last
+
+
+# --- filters and sums -----------------------------------------------------------------------------
+
+
+def _filter(table: pa.Table, conditions: Sequence[Condition], today: date) -> pa.Table:
+    for condition in conditions:
+        found = field_of(condition.field)
+        if condition.field not in table.column_names:
+            # unset everywhere: only IS NULL lets it through
+            if condition.operator != "IS NULL":
+                table = table.slice(0, 0)
+            continue
+        table = table.filter(_mask(table[condition.field], found, condition, today))
+    return table
+
+
+def _mask(column: Any, found: Field, condition: Condition, today: date) -> Any:
+    operator = condition.operator
+    if found.type == "DATE":
+        first, last = _days_of(condition, today)
+        return pc.and_(
+            pc.greater_equal(column, first.isoformat()), pc.less_equal(column, last.isoformat())
+        )
+    values: list[Any] = list(condition.values)
+    if found.type in ("INT32", "INT64"):
+        values = [int(v) if re.fullmatch(r"-?\d+", v) else float(v) for v in values]
+    elif found.type == "DOUBLE":
+        values = [float(v) for v in values]
+    elif found.type == "BOOLEAN":
+        values = [v.lower() == "true" for v in values]
+    compare = {
+        "=": pc.equal,
+        "!=": pc.not_equal,
+        ">": pc.greater,
+        ">=": pc.greater_equal,
+        "<": pc.less,
+        "<=": pc.less_equal,
+    }
+    if operator in compare:
+        return compare[operator](column, values[0])
+    if operator == "BETWEEN":
+        return pc.and_(pc.greater_equal(column, values[0]), pc.less_equal(column, values[1]))
+    if operator in ("IN", "NOT IN"):
+        inside = reduce(pc.or_, [pc.equal(column, value) for value in values])
+        return inside if operator == "IN" else pc.invert(inside)
+    if operator in ("LIKE", "NOT LIKE"):
+        like = pc.match_like(column, re.sub(r"\[(.)\]", r"\\\1", values[0]), ignore_case=True)
+        return like if operator == "LIKE" else pc.invert(like)
+    if operator in ("REGEXP_MATCH", "NOT REGEXP_MATCH"):
+        matched = pc.match_substring_regex(column, f"^(?:{values[0]})$")
+        return matched if operator == "REGEXP_MATCH" else pc.invert(matched)
+    return pc.is_null(column) if operator == "IS NULL" else pc.is_valid(column)
+
+
+def _add_up(rows: pa.Table, keys: list[str], metrics: Sequence[str]) -> pa.Table:
+    """Group by the keys; ratios are divided after adding up, 0 where there is nothing to divide."""
+    summed = list(
+        dict.fromkeys(
+            part
+            for metric in metrics
+            for part in (RATIOS[metric][:2] if metric in RATIOS else [metric])
+        )
+    )
+    present = [m for m in summed if m in rows.column_names]
+    totals = rows.group_by(keys, use_threads=False).aggregate([(m, "sum") for m in present])
+    totals = totals.rename_columns(
+        [
+            n.removesuffix("_sum") if n.removesuffix("_sum") in present else n
+            for n in totals.column_names
+        ]
+    )
+    for metric in metrics:
+        if metric in RATIOS:
+            over, under, factor = RATIOS[metric]
+            divisor = pc.cast(totals[under], pa.float64())
+            safe = pc.if_else(pc.equal(divisor, 0.0), None, divisor)
+            ratio = pc.multiply(pc.divide(pc.cast(totals[over], pa.float64()), safe), factor)
+            totals = totals.append_column(metric, pc.fill_null(ratio, 0.0))
+    return totals
