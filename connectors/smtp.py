@@ -42,12 +42,12 @@ class SmtpServer:
     ``starttls`` begins in the open and goes on over TLS (ports 25 and 587);
     port 465, or ``implicit_tls``, is TLS from the first byte. Certificates are
     verified, with those of ``ca_file`` in place of the system's when given.
-    ``from_address`` is an address, with or without a name.
+    ``sender`` is an address, with or without a name.
     """
 
     host: str
     port: int
-    from_address: str
+    sender: str
     username: str | None = None
     password: SecretStr | None = None
     starttls: bool = True
@@ -75,8 +75,8 @@ def send_mail(
     if not recipients:
         return Sent("failed", "no recipients")
     try:
-        mail = compose(server.from_address, message, recipients, message_key)
-        sender = _address(server.from_address).addr_spec
+        mail = compose(server.sender, message, recipients, message_key)
+        sender = _address(server.sender).addr_spec
         to = [_address(recipient).addr_spec for recipient in recipients]
     except (ValueError, IndexError, UnicodeError):
         # the address itself stays out of the text
@@ -122,21 +122,21 @@ def send_mail(
 
 
 def compose(
-    from_address: str, message: MailMessage, recipients: Sequence[str], message_key: str
+    sender: str, message: MailMessage, recipients: Sequence[str], message_key: str
 ) -> EmailMessage:
     """The mail: plain text, and HTML with its pictures as an alternative to it.
 
     Raises ValueError for an address that is none.
     """
-    sender = _address(from_address)
+    written_by = _address(sender)
     digest = hashlib.sha256(message_key.encode()).hexdigest()[:32]
     at = message.sent_at or datetime.now(UTC)
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = sender
+    mail["From"] = written_by
     mail["To"] = [_address(recipient) for recipient in recipients]
     mail["Subject"] = _one_line(message.subject)
     mail["Date"] = format_datetime(at if at.tzinfo else at.replace(tzinfo=UTC))
-    mail["Message-ID"] = f"<{digest}@{sender.domain}>"
+    mail["Message-ID"] = f"<{digest}@{written_by.domain}>"
     mail["Auto-Submitted"] = "auto-generated"  # asks absence notices to stay silent
     mail["Content-Language"] = _one_line(message.language)
     # quoted-printable: ASCII on the wire, whatever the server can bear, and no line too long

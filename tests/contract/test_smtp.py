@@ -93,7 +93,7 @@ def serving(inbox: Inbox, **options: Any) -> Iterator[SmtpServer]:
         yield SmtpServer(
             host="127.0.0.1",
             port=port,
-            from_address="Koers <koers@example.nl>",
+            sender="Koers <koers@example.nl>",
             starttls=False,
             timeout_seconds=5,
         )
@@ -184,7 +184,7 @@ def test_what_is_no_address_is_sent_nothing(inbox: Inbox, server: SmtpServer, ad
     sent = send_mail(server, MAIL, [TOM, address], "key")
     assert sent.state == "failed"
     assert "example" not in sent.error
-    assert send_mail(replace(server, from_address=address), MAIL, [TOM], "key").state == "failed"
+    assert send_mail(replace(server, sender=address), MAIL, [TOM], "key").state == "failed"
     assert inbox.mails == []
 
 
