@@ -278,7 +278,7 @@ def _forbidden(query: exp.Query) -> Iterator[str]:
             for part in _OUTSIDE_PARTS
         ):
             yield f"{name} reads from outside the warehouse; read a raw table instead"
-        elif name == "age" and len(list(node.args.values())) < 2:
+        elif name == "age" and len(node.expressions) < 2:
             yield "age with one argument rests on the clock; give both timestamps"
     for table in query.find_all(exp.Table):
         if isinstance(table.this, exp.Func):
@@ -398,8 +398,8 @@ def _reads(path: Path, query: exp.Query, known: set[str], findings: list[str]) -
         elif not table.db:
             if name in ctes:
                 continue
-            near = _near(name, known, wanted="its schema, as in")
-            findings.append(f'{path}: "{table.name}" has no schema{near or "; write schema.table"}')
+            near = _near(name, known) or "; write schema.table"
+            findings.append(f'{path}: "{table.name}" has no schema{near}')
         else:
             full = f"{table.db.lower()}.{name}"
             if table.db.lower() not in SCHEMAS:
@@ -728,14 +728,11 @@ def _either(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _near(name: str, known: Iterable[str], wanted: str = "did you mean") -> str:
-    """`; did you mean "…"?`, or nothing when nothing is near. Schemas need not match."""
+def _near(name: str, known: Iterable[str]) -> str:
+    """`; did you mean "…"?`, or nothing when nothing is near. The schema may be another."""
     by_table = {one.rpartition(".")[2]: one for one in sorted(known)}
     by_table |= {one: one for one in sorted(known)}
-    near = difflib.get_close_matches(name, by_table, n=1, cutoff=0.6)
-    if not near:
-        near = difflib.get_close_matches(name.rpartition(".")[2], by_table, n=1, cutoff=0.6)
-    if not near:
-        return ""
-    mark = "?" if wanted == "did you mean" else ""
-    return f'; {wanted} "{by_table[near[0]]}"{mark}'
+    for wanted in (name, name.rpartition(".")[2]):
+        if near := difflib.get_close_matches(wanted, by_table, n=1, cutoff=0.6):
+            return f'; did you mean "{by_table[near[0]]}"?'
+    return ""
