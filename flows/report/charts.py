@@ -19,7 +19,7 @@ from typing import Any, Literal
 from flows.kpis import Kpi
 from flows.report import formats, words
 from flows.report.formats import Language
-from flows.report.model import ClientView, TargetView
+from flows.report.model import SourceState, TargetView
 from flows.targets.evaluation import DaySums, Evaluation, Series
 from flows.targets.path import cumulative_values, path_points, trailing_values
 from flows.targets.periods import ONE_DAY
@@ -45,7 +45,7 @@ FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
 _VEGA_LITE = "6.1"
 
 Size = Literal["wide", "narrow", "mail"]
-_SIZES: dict[Size, tuple[int, int]] = {"wide": (700, 250), "narrow": (340, 220), "mail": (560, 220)}
+_SIZES: dict[Size, tuple[int, int]] = {"wide": (700, 310), "narrow": (340, 220), "mail": (560, 220)}
 # How much of the past stands before the period, so that a reader sees where it came from.
 _CONTEXT_DAYS = (28, 62)
 _TRAILING_DAYS = 7
@@ -77,7 +77,7 @@ class ChartData:
     window_days: int
 
 
-def chart_data(view: TargetView, client_view: ClientView) -> ChartData | None:
+def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) -> ChartData | None:
     """What the chart of a target shows; None when there is nothing to draw.
 
     A sum is added up over its period beside the even pace. A ratio with a
@@ -87,7 +87,7 @@ def chart_data(view: TargetView, client_view: ClientView) -> ChartData | None:
     evaluation, kpi, target = view.total, view.kpi, view.target
     if not view.series.days:
         return None
-    last_known = min(view.series.days[-1].date_day, client_view.as_of - ONE_DAY)
+    last_known = min(view.series.days[-1].date_day, as_of - ONE_DAY)
     earliest = view.series.days[0].date_day
     rolling = target.period.rolling_days
     start, end = evaluation.period_start, evaluation.period_end
@@ -97,7 +97,7 @@ def chart_data(view: TargetView, client_view: ClientView) -> ChartData | None:
     drawn_to = min(last, last_known)
     if drawn_to < earliest:
         return None
-    missing = _missing_days(view, client_view)
+    missing = _missing_days(view, sources)
     young_from = _young_from(evaluation)
     told_window = evaluation.details.get("window_days")
     window = rolling or (int(told_window) if isinstance(told_window, int | float) else None)
@@ -156,7 +156,8 @@ def chart_data(view: TargetView, client_view: ClientView) -> ChartData | None:
 
 def chart_svg(
     view: TargetView,
-    client_view: ClientView,
+    as_of: date,
+    sources: Sequence[SourceState],
     language: Language,
     *,
     size: Size = "wide",
@@ -166,7 +167,7 @@ def chart_svg(
 
     ``scope`` makes its ids unique on a page. None when there is nothing to draw.
     """
-    data = chart_data(view, client_view)
+    data = chart_data(view, as_of, sources)
     if data is None:
         return None
     svg = _draw(_spec(data, view, language, size), language, view.total.currency_code)
@@ -178,9 +179,11 @@ def chart_svg(
     )
 
 
-def chart_png(view: TargetView, client_view: ClientView, language: Language) -> bytes | None:
+def chart_png(
+    view: TargetView, as_of: date, sources: Sequence[SourceState], language: Language
+) -> bytes | None:
     """The chart for mail, twice as fine as it is shown."""
-    data = chart_data(view, client_view)
+    data = chart_data(view, as_of, sources)
     if data is None:
         return None
     import vl_convert
@@ -294,12 +297,12 @@ def _points(
     return tuple(drawn)
 
 
-def _missing_days(view: TargetView, client_view: ClientView) -> frozenset[date]:
+def _missing_days(view: TargetView, sources: Sequence[SourceState]) -> frozenset[date]:
     wanted = set(view.target.where.get("account_id", ()))
     only = set(view.target.where.get("source", ())) or set(view.kpi.sources)
     return frozenset(
         day
-        for state in client_view.sources
+        for state in sources
         if state.source in only and (not wanted or state.account_id in wanted)
         for day in state.missing_days
     )
@@ -423,6 +426,7 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
     if data.main:
         layers.extend(_line(data.main, x, y, ROLES["line"], 2.75))
     end = _labelled(data)
+    has_tail = end.day < (data.main or data.context)[-1].day
     told = words.value(view.total, view.kpi, language, None)
     if told == formats.NOTHING:
         told = formats.quantity(end.value, unit, language, view.total.currency_code)
@@ -445,9 +449,9 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
                     {
                         "mark": {
                             "type": "text",
-                            "align": "left",
-                            "dx": 9,
-                            "dy": -9 if end.day < (data.main or data.context)[-1].day else 0,
+                            "align": "center" if has_tail else "left",
+                            "dx": 0 if has_tail else 9,
+                            "dy": -17 if has_tail else 0,
                             "fontSize": 14,
                             "fontWeight": "bold",
                             **colors,
@@ -469,7 +473,7 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
         "width": width,
         "height": height,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": {"left": 2, "right": 6, "top": 8, "bottom": 2},
+        "padding": {"left": 8, "right": 6, "top": 8, "bottom": 2},
         "background": ROLES["paper"] if size == "mail" else None,
         "layer": layers,
         "config": {

@@ -306,7 +306,7 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
     value = words.value(total, kpi, language, currency)
     expected = words.expected(total, kpi, language, currency)
     period = words.capital(words.period(target, total, language))
-    data = charts.chart_data(one, view)
+    data = charts.chart_data(one, view.as_of, view.sources)
     ordered = worst_first(one)
     shown, rest = ordered[:WORST_SEGMENTS], ordered[WORST_SEGMENTS:]
     top = max([*(words.judged(s) or 0.0 for s in shown), *_levels(one)], default=0.0) * 1.04
@@ -398,14 +398,16 @@ def _segment(
     share = _share(view, segment, language)
     noun = (view.kpi.denominator or {}).get(language, "")
     series = _series_of(view, segment)
+    window = words.judged_window(view.target, segment)
     return SegmentRow(
         name=segment_name(segment),
         status=_badge(segment, language),
         value=words.value(segment, view.kpi, language, currency),
         share=words.say("share", language, share=share, volume=noun) if share and noun else "",
         bar=round(100 * max(value, 0.0) / top, 2) if value is not None and top > 0 else None,
-        trend=charts.sparkline(series, view.kpi, as_of - timedelta(days=90), as_of)
-        if series
+        # the young days would make every line dive at its end
+        trend=charts.sparkline(series, view.kpi, as_of - timedelta(days=90), window[1])
+        if series and window
         else "",
         reason=words.reason(segment, view.target, view.kpi, language, currency),
     )
@@ -572,7 +574,9 @@ def _svg(
 ) -> str | None:
     from markupsafe import Markup
 
-    drawn = charts.chart_svg(one, view, language, size=size, scope=f"{anchor}-{size}")
+    drawn = charts.chart_svg(
+        one, view.as_of, view.sources, language, size=size, scope=f"{anchor}-{size}"
+    )
     # drawn by Vega, which escapes what it writes; checked by the tests with hostile names
     return None if drawn is None else Markup(drawn)  # noqa: S704
 

@@ -193,22 +193,22 @@ REASON: dict[str, dict[str, Phrase]] = {
     },
     "segments_failing": {
         "en": (
-            "{failing} of {judged} {parts} does not make {goal}.",
-            "{failing} of {judged} {parts} do not make {goal}.",
+            "{failing} of {judged} {parts} misses the goal ({goal}).",
+            "{failing} of {judged} {parts} miss the goal ({goal}).",
         ),
         "nl": (
-            "{failing} van de {judged} {parts} haalt {goal} niet.",
-            "{failing} van de {judged} {parts} halen {goal} niet.",
+            "{failing} van de {judged} {parts} haalt het doel niet ({goal}).",
+            "{failing} van de {judged} {parts} halen het doel niet ({goal}).",
         ),
     },
     "segments_fine": {
         "en": (
-            "The one {part} that can be judged makes {goal}.",
-            "All {judged} {parts} make {goal}.",
+            "The one {part} with enough data meets the goal ({goal}).",
+            "All {judged} {parts} meet the goal ({goal}).",
         ),
         "nl": (
-            "De enige {part} met genoeg data haalt {goal}.",
-            "Alle {judged} {parts} halen {goal}.",
+            "Eén {part} heeft genoeg data, en die haalt het doel ({goal}).",
+            "Alle {judged} {parts} halen het doel ({goal}).",
         ),
     },
     "segments_unknown": {
@@ -307,7 +307,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "col_status": {"en": "Status", "nl": "Status"},
     "col_value": {"en": "Now", "nl": "Nu"},
     "col_goal": {"en": "Agreed", "nl": "Afgesproken"},
-    "col_expected": {"en": "Expected by now", "nl": "Verwacht op dit moment"},
+    "col_expected": {"en": "Expected now", "nl": "Nu verwacht"},
     "col_period": {"en": "Period", "nl": "Periode"},
     "col_owner": {"en": "Owner", "nl": "Eigenaar"},
     # --- one goal
@@ -337,6 +337,16 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": (
             "Van 1 dag in de periode is er geen data.",
             "Van {n} dagen in de periode is er geen data.",
+        ),
+    },
+    "filled": {
+        "en": (
+            "With the missing day filled in: about {filled}.",
+            "With the {n} missing days filled in: about {filled}.",
+        ),
+        "nl": (
+            "Met de ontbrekende dag naar rato erbij: ongeveer {filled}.",
+            "Met de {n} ontbrekende dagen naar rato erbij: ongeveer {filled}.",
         ),
     },
     "rolling": {
@@ -450,14 +460,11 @@ TEXT: dict[str, dict[str, Phrase]] = {
     },
     # --- digest
     "subject_first": {
-        "en": "{client}: {n} goals, as they stand on {day}",
-        "nl": "{client}: {n} doelen, zoals ze er op {day} voor staan",
+        "en": ("{client}: one goal, as of {day}", "{client}: {n} goals, as of {day}"),
+        "nl": ("{client}: één doel, stand van {day}", "{client}: {n} doelen, stand van {day}"),
     },
     "subject_one": {"en": "{client}: {target} is {status}", "nl": "{client}: {target} is {status}"},
-    "subject_more": {
-        "en": ("{client}: {told}", "{client}: {told}"),
-        "nl": ("{client}: {told}", "{client}: {told}"),
-    },
+    "subject_more": {"en": "{client}: {told}", "nl": "{client}: {told}"},
     "subject_unchanged": {
         "en": "{client}: nothing has changed, as of {day}",
         "nl": "{client}: niets veranderd, stand van {day}",
@@ -486,6 +493,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
     },
     "line_gap": {"en": "gap {gap}", "nl": "verschil {gap}"},
     "line_volume": {"en": "from {volume}", "nl": "uit {volume}"},
+    "line_through": {"en": "through {day}", "nl": "tot en met {day}"},
     "next_step": {"en": "Next step: {do}", "nl": "Volgende stap: {do}"},
     "others": {"en": "Unchanged", "nl": "Niet veranderd"},
     "data_problems": {"en": "Data that needs attention", "nl": "Data die aandacht vraagt"},
@@ -773,7 +781,23 @@ def reason(
         values["through"] = formats.NOTHING
     if "days" in details:
         values["days_told"] = say("days", language, n=details["days"])
-    return capital(phrase.format_map(_Forgiving(values)))
+    told = capital(phrase.format_map(_Forgiving(values)))
+    filled = filled_sum(evaluation, kpi)
+    if filled is not None and evaluation.reason.endswith("_pace"):
+        amount = formats.quantity(
+            float(f"{filled:.3g}"), kpi.unit, language, evaluation.currency_code or currency
+        )
+        told += " " + say("filled", language, n=evaluation.days_missing, filled=amount)
+    return told
+
+
+def filled_sum(evaluation: Evaluation, kpi: Kpi) -> float | None:
+    """A sum with its missing days filled in pro rata, as the verdict does; None when none miss."""
+    days, missing = evaluation.details.get("days"), evaluation.days_missing
+    value = judged(evaluation)
+    if not kpi.is_sum or not missing or value is None or not isinstance(days, int | float):
+        return None
+    return value * days / (days - missing) if days > missing else None
 
 
 class _Forgiving(dict[str, str]):
@@ -839,11 +863,16 @@ def listing(names: list[str], language: Language) -> str:
     return f"{', '.join(names[:-1])} {say('and', language)} {names[-1]}"
 
 
+_PARTICLES = {"de", "den", "der", "van", "ten", "ter", "te", "het", "von"}
+
+
 def person(address: str) -> str:
     """`Tom` for `tom@example.nl`: readers know one another by name."""
     local = address.split("@")[0] if "@" in address else address
     parts = [p for p in local.replace("_", ".").split(".") if p]
-    told = " ".join(p[:1].upper() + p[1:] for p in parts) if "@" in address else address
+    told = " ".join(p if p in _PARTICLES else p[:1].upper() + p[1:] for p in parts)
+    if "@" not in address:
+        told = address
     return formats.name(told or address, 60)
 
 

@@ -333,7 +333,13 @@ def organic_view() -> TargetView:
         agreed=Agreed(owner="eva@example.nl", on=date(2026, 9, 24)),
         plan=(Step(do="Twaalf gidsen publiceren", owner="eva@example.nl", due=date(2026, 12, 15)),),
     )
-    return view(target, ORGANIC, series("", "", lambda d: 560 + (d - FIRST).days * 0.9, None))
+    yesterday = AS_OF - timedelta(days=1)
+    return view(
+        target,
+        ORGANIC,
+        series("", "", lambda d: 560 + (d - FIRST).days * 0.9, None, without=LOST_DAYS),
+        freshness=Freshness(yesterday, yesterday, missing_days=LOST_DAYS),
+    )
 
 
 def no_data_view() -> TargetView:
