@@ -297,7 +297,10 @@ class GA4:
         timeout = self._connection.timeout_seconds
         if self._connection.transport == "rest":
             response = self._rest_client().run_report(request, retry=None, timeout=timeout)
-            return _decode(RunReportResponse.serialize(response)), ""
+            raw = RunReportResponse.serialize(response)
+            if not raw:  # the client reads `{}` and `[]` as a report without rows
+                raise _Undecodable("nothing of a report")
+            return _decode(raw), ""
         try:
             raw, call = self._run_report.with_call(
                 request,
@@ -536,9 +539,9 @@ def _decode(raw: bytes) -> _Answer:
 
 def _columns(rows: pa.StructArray, name: str, headers: list[dict[str, Any]]) -> dict[str, pa.Array]:
     """Turn rows of lists of values into one column per header."""
-    if not len(rows):
-        return {}
     lists, wide = rows.field(name), len(headers)
+    if not len(rows) or not wide:
+        return {}
     lengths = pc.min_max(pc.list_value_length(lists)).as_py()
     if lengths != {"min": wide, "max": wide}:
         raise _Undecodable(f"rows have {lengths} {name}, {wide} were announced")

@@ -189,7 +189,9 @@ class SearchConsole:
                 reply.metadata["requests"] += 1
                 if request_id:
                     reply.request_ids.append(request_id)
-                incomplete = _first_incomplete(page, reply.metadata)
+                incomplete = None
+                if self._connection.data_state == "all":
+                    incomplete = _first_incomplete(page, reply.metadata)
                 rows = _rows(page)
                 if not len(rows):
                     break
