@@ -119,11 +119,11 @@ def render_report(view: ClientView) -> str:
     client = formats.name(view.client.name)
     targets = [_target(one, view, language) for one in view.targets]
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             language=language,
-            say=partial(_say, language),
+            say=partial(say_capital, language),
             css=_css(),
             title=words.say(
                 "report_title", language, client=client, day=formats.day(view.as_of, language)
@@ -565,7 +565,7 @@ def _status_badge(status: str, language: Language) -> Badge:
     )
 
 
-def _say(language: Language, key: str) -> str:
+def say_capital(language: Language, key: str) -> str:
     return words.capital(words.say(key, language))
 
 
@@ -596,7 +596,8 @@ def _css() -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Jinja2 with autoescape on for every template, whatever its name."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(

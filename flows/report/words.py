@@ -488,8 +488,8 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "recovered": {"en": "recovered", "nl": "hersteld"},
     "line_value": {"en": "{value} now · agreed: {goal}", "nl": "nu {value} · afgesproken: {goal}"},
     "line_expected": {
-        "en": "expected by now {expected}",
-        "nl": "verwacht op dit moment {expected}",
+        "en": "expected now {expected}",
+        "nl": "nu verwacht {expected}",
     },
     "line_gap": {"en": "gap {gap}", "nl": "verschil {gap}"},
     "line_volume": {"en": "from {volume}", "nl": "uit {volume}"},

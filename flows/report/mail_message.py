@@ -1,0 +1,202 @@
+"""A digest as a mail: text worth reading, and HTML with pictures that mail programs show.
+
+Gmail and Outlook drop SVG, data URIs, style sheets and most of CSS: so tables,
+styles written into the elements, and PNG by content id.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from functools import partial
+
+from connectors.base import MailMessage
+from flows.alerts.digest import Digest, DigestItem
+from flows.report import charts, digest_lines, formats, words
+from flows.report.digest_lines import Line
+from flows.report.page import environment, say_capital
+
+# A mail stays well under Gmail's 102 kB of HTML and mailboxes' patience for attachments.
+_MOST_PICTURES = 8
+_MOST_GOALS = 40
+_MOST_OTHERS = 60
+_MOST_ACCOUNTS = 20
+
+# Colour and sign of what a chart shows, for the line of words below it.
+_KEYS = {
+    "line": (charts.ROLES["line"], "━"),
+    "young": (charts.ROLES["line"], "╍"),
+    "context": (charts.ROLES["context"], "─"),
+    "goal": (charts.ROLES["goal"], "┄"),
+    "band": ("#b9e4d8", "■"),
+    "missing": ("#eec9dd", "■"),
+}
+
+
+@dataclass(frozen=True)
+class Goal:
+    line: Line
+    word: str
+    figures: str
+    basis: str
+    cid: str
+    alt: str
+    legend: list[tuple[str, str, str]]  # (colour, sign, words)
+
+
+def render_mail(digest: Digest) -> MailMessage:
+    """Subject, text and HTML in the route's language; the same digest gives the same mail."""
+    import css_inline
+
+    language = digest.locale
+    items = digest_lines.ordered(digest.changed)
+    goals: list[Goal] = []
+    pictures: list[tuple[str, bytes]] = []
+    for item in items[:_MOST_GOALS]:
+        goal, picture = _goal(item, digest, len(pictures))
+        goals.append(goal)
+        if picture is not None:
+            pictures.append((goal.cid, picture))
+    others = [
+        _goal(item, digest, _MOST_PICTURES)[0]
+        for item in digest_lines.ordered(digest.unchanged)[:_MOST_OTHERS]
+    ]
+    left_out = max(len(items) - _MOST_GOALS, 0) + max(len(digest.unchanged) - _MOST_OTHERS, 0)
+    subject = digest_lines.subject(digest)
+    troubled = digest_lines.troubled_accounts(digest)
+    hidden = len(troubled) - _MOST_ACCOUNTS
+    link = digest_lines.web_link(digest)
+    html = (
+        environment()
+        .get_template("mail.html.j2")
+        .render(
+            language=language,
+            say=partial(say_capital, language),
+            subject=subject,
+            client=formats.name(digest.client.name),
+            as_of=words.say("as_of", language, day=formats.weekday(digest.as_of, language)),
+            greeting=digest_lines.greeting(digest),
+            summary=digest_lines.summary(digest),
+            link=link,
+            place=""
+            if link or not digest.report_link
+            else words.say("report_at", language, link=digest.report_link),
+            goals=goals,
+            others=others,
+            left_out=words.say("left_out", language, n=left_out) if left_out else "",
+            troubled=troubled[:_MOST_ACCOUNTS],
+            troubled_more=words.say("left_out_sources", language, n=hidden) if hidden > 0 else "",
+            data_line=digest_lines.data_line(digest),
+            width=charts.png_width(),
+            footer=_footer(digest),
+        )
+    )
+    inlined: str = css_inline.CSSInliner(
+        load_remote_stylesheets=False, keep_style_tags=False
+    ).inline(html)
+    return MailMessage(
+        subject=subject,
+        text=_text(digest, goals, others, left_out),
+        html=inlined,
+        pictures=tuple(pictures),
+        language=language,
+    )
+
+
+def _goal(item: DigestItem, digest: Digest, drawn: int) -> tuple[Goal, bytes | None]:
+    """A goal with its picture; of a segment or beyond the limit there is none."""
+    language = digest.locale
+    line = digest_lines.line(item, digest)
+    picture, alt = None, ""
+    legend: list[tuple[str, str, str]] = []
+    if drawn < _MOST_PICTURES and item.evaluation.segment == "":
+        data = charts.chart_data(item.view, digest.as_of, digest.sources)
+        if data is not None:
+            picture = charts.chart_png(item.view, digest.as_of, digest.sources, language)
+            alt = charts.describe(data, item.view, language)
+            legend = [(*_KEYS[k], told) for k, told in charts.legend(data, item.view, language)]
+    safe_id = re.sub(r"[^a-z0-9-]", "-", item.view.target.id.lower())[:60]
+    return (
+        Goal(
+            line=line,
+            word=words.capital(line.word),
+            figures=words.capital(line.figures),
+            basis=words.capital(line.basis),
+            cid=f"{safe_id}-{drawn + 1}@koers" if picture else "",
+            alt=alt,
+            legend=legend,
+        ),
+        picture,
+    )
+
+
+def _text(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) -> str:
+    language = digest.locale
+    as_of = words.say("as_of", language, day=formats.weekday(digest.as_of, language))
+    parts = [
+        f"{formats.name(digest.client.name)} – {as_of}",
+        _wrap(f"{digest_lines.greeting(digest)} {digest_lines.summary(digest)}"),
+    ]
+    for goal in goals:
+        line = goal.line
+        change = f" ({line.change})" if line.change else ""
+        rows = [
+            _wrap(f"{line.symbol} {line.word.upper()}{change}"),
+            _wrap(line.title, "  "),
+            _wrap(line.reason, "  "),
+            _wrap(goal.figures, "  "),
+            _wrap(goal.basis, "  "),
+        ]
+        if line.step:
+            flag = f" – {line.step_flag.upper() if line.is_overdue else line.step_flag}"
+            rows.append(_wrap(f"→ {line.step}{flag if line.step_flag else ''}", "  "))
+        parts.append("\n".join(row for row in rows if row.strip()))
+    if others:
+        rows = [words.say("others", language)]
+        rows += [_wrap(f"{o.line.symbol} {o.line.title}: {o.line.word}", "  ") for o in others]
+        parts.append("\n".join(rows))
+    if left_out:
+        parts.append(words.say("left_out", language, n=left_out))
+    troubled = digest_lines.troubled_accounts(digest)
+    if troubled:
+        rows = [words.say("data_problems", language)]
+        for one in troubled[:_MOST_ACCOUNTS]:
+            problem = f" ({one.problem})" if one.problem else ""
+            rows.append(
+                _wrap(
+                    f"{one.status.symbol} {one.source}, {one.name}: {one.status.word}{problem}",
+                    "  ",
+                )
+            )
+        if len(troubled) > _MOST_ACCOUNTS:
+            n = len(troubled) - _MOST_ACCOUNTS
+            rows.append("  " + words.say("left_out_sources", language, n=n))
+        parts.append("\n".join(rows))
+    elif told := digest_lines.data_line(digest):
+        parts.append(told)
+    if digest.report_link:
+        parts.append(words.say("report_at", language, link=digest.report_link))
+    parts.append("-- \n" + _wrap(_footer(digest)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _footer(digest: Digest) -> str:
+    return words.say(
+        "mail_footer",
+        digest.locale,
+        route=formats.name(digest.route, 60),
+        client=formats.name(digest.client.name),
+    )
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    """Lines of at most 76 characters; a no-break space never breaks, an address is left whole."""
+    return textwrap.fill(
+        text,
+        76,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
