@@ -58,13 +58,16 @@ class Freshness:
     (None: never); ``expected_through`` the day it should have come to by now;
     ``missing_days`` days before ``through`` that were not loaded, or that came
     in empty although their neighbours did not. ``problems`` says per account
-    what failed, for people.
+    what failed, for people. ``since`` is the first day that was ever loaded for
+    every account in scope (None: not known): days of a target before it are
+    missing, not zero.
     """
 
     through: date | None
     expected_through: date
     missing_days: tuple[date, ...] = ()
     problems: tuple[str, ...] = ()
+    since: date | None = None
 
 
 @dataclass(frozen=True)

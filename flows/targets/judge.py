@@ -102,13 +102,15 @@ def _combined(whole: Evaluation, parts: Sequence[Evaluation]) -> Evaluation:
     # what stops the whole scope stops the target; only the sum over currencies is a
     # trouble of the total alone
     stopped = whole.status in ("not_started", "stale", "no_data")
-    if not parts or (stopped and whole.reason != "mixed_currencies"):
+    if stopped and (not parts or whole.reason != "mixed_currencies"):
         return whole
     statuses = [part.status for part in parts]
     judged = [status for status in statuses if status in _WORST]
     if not judged:
-        status = next(status for status in _UNJUDGED if status in statuses)
-        return replace(whole, status=status, reason="segments_unknown")
+        left: Status = next((status for status in _UNJUDGED if status in statuses), "no_data")
+        if whole.status == left or (not parts and whole.status in _UNJUDGED):
+            return whole  # what the whole lacks, its parts lack too
+        return replace(whole, status=left, reason="segments_unknown")
     worst = next(status for status in _WORST if status in judged)
     bad = sum(status in ("missed", "off_track") for status in judged)
     near = judged.count("at_risk")
@@ -193,6 +195,8 @@ class _Judge:
         # the first row of a young campaign or account are not its days
         unknown = {day.date_day for day in rows if not is_known(day, self.kpi)}
         unknown |= {day for day in self.freshness.missing_days if first <= day <= last}
+        since = self.freshness.since or first
+        unknown |= {first + timedelta(days=i) for i in range((min(since, last) - first).days)}
         begun = min({day.date_day for day in rows} | unknown, default=first)
         days = max((last - begun).days + 1, 0)
         whole_sum = None
@@ -328,18 +332,16 @@ class _Judge:
     def provisional_until(self) -> date:
         """The first day on which the period can be closed."""
         end = self.period[1]
-        if self.kpi.is_restated:
-            return end + timedelta(days=self.restatement_days)
         # until the last day is due, at the distance that the data now follows at
         lag = max((self.as_of - self.freshness.expected_through).days, 1)
-        return end + timedelta(days=lag - 1)
+        wait = max(lag - 1, self.restatement_days if self.kpi.is_restated else 0)
+        return end + timedelta(days=wait)
 
     @property
     def is_provisional(self) -> bool:
         """Conversions are still arriving, or the last days are not in yet."""
-        if self.kpi.is_restated and self.as_of < self.provisional_until:
-            return True
-        return self.measured_through < self.last_day
+        arriving = self.kpi.is_restated and self.as_of < self.provisional_until
+        return arriving or self.measured_through < self.last_day
 
     def too_little(self, judged: _Measured) -> Details | None:
         minimum, least = self.minimum(), self.target.measure.min_numerator

@@ -450,6 +450,18 @@ def test_days_that_were_not_loaded_before_the_first_row_are_missing_too() -> Non
     assert only(judge(LEVEL, CTR, rows, DAY, missing=late))[1] == "too_many_missing"
 
 
+def test_days_before_the_very_first_load_are_missing_and_not_zero() -> None:
+    rows = days(date(2026, 11, 1), date(2026, 11, 15), 100)
+    goal_of_quarter = target(goal(at_least=9200))
+    unaware = judge(goal_of_quarter, SESSIONS, rows, date(2026, 11, 16))
+    assert only(unaware)[0] == "off_track"
+    freshness = Freshness(date(2026, 11, 15), date(2026, 11, 15), since=date(2026, 11, 1))
+    (told,) = evaluate(
+        goal_of_quarter, SESSIONS, "c", series(rows), (), freshness, date(2026, 11, 16), NOON, 0
+    )
+    assert (told.status, told.reason, told.days_missing) == ("no_data", "too_many_missing", 31)
+
+
 def test_missing_days_do_not_slow_the_pace_of_a_sum() -> None:
     gone = (date(2026, 10, 10), date(2026, 10, 11))
     rows = [row for row in days(OCT, date(2026, 11, 15), 100) if row.date_day not in gone]
@@ -574,6 +586,18 @@ def test_when_no_campaign_can_be_judged_nothing_is_said() -> None:
     each = target(goal(at_least=4.0), for_each="campaign_id", measure=Measure(min_denominator=9e9))
     told = judge(each, ROAS, campaign("", 5), DAY, (campaign("1", 5), campaign("2", 5)))
     assert (told[0].status, told[0].reason) == ("insufficient_data", "segments_unknown")
+
+
+def test_a_young_period_is_told_as_such_whatever_its_campaigns() -> None:
+    for parts in ((campaign("1", 5),), ()):
+        told = judge(EACH, RAW_ROAS, campaign("", 5), date(2026, 10, 4), parts)
+        assert (told[0].status, told[0].reason) == ("too_early", "too_early")
+        assert told[0].details["days"] == 3
+
+
+def test_a_total_without_a_campaign_to_judge_is_no_success() -> None:
+    told = judge(EACH, RAW_ROAS, campaign("", 5), DAY, ())
+    assert (told[0].status, told[0].reason) == ("no_data", "segments_unknown")
 
 
 def test_campaigns_in_two_currencies_are_judged_each_in_its_own() -> None:
@@ -716,6 +740,30 @@ def test_a_harder_goal_never_has_a_better_status(
             (told,) = judge(target(goal(**{kind: level}), measure=measure), CTR, found, as_of)
             ranks.append(RANK[told.status])
         assert ranks[0] >= ranks[1]
+
+
+@quick
+@given(
+    st.lists(
+        st.tuples(st.floats(0.1, 10), st.floats(0.01, 1000), st.integers(0, 60)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(8, 150),
+)
+def test_the_total_is_never_better_than_its_worst_judged_campaign(
+    campaigns: list[tuple[float, float, int]], offset: int
+) -> None:
+    as_of = OCT + timedelta(days=offset)
+    parts = tuple(
+        series(days(OCT + timedelta(days=late), JAN, level * cost, cost), str(i), ("EUR",))
+        for i, (level, cost, late) in enumerate(campaigns)
+    )
+    each = target(goal(at_least=4.0), for_each="campaign_id", measure=Measure(min_denominator=10))
+    told = judge(each, ROAS, campaign("", 5), as_of, parts)
+    judged = [RANK[one.status] for one in told[1:] if one.status in RANK]
+    if told[0].status in RANK:
+        assert RANK[told[0].status] == min(judged)
 
 
 @quick
