@@ -108,7 +108,8 @@ def _combined(whole: Evaluation, parts: Sequence[Evaluation]) -> Evaluation:
     judged = [status for status in statuses if status in _WORST]
     if not judged:
         left: Status = next((status for status in _UNJUDGED if status in statuses), "no_data")
-        if whole.status == left or (not parts and whole.status in _UNJUDGED):
+        young = whole.status == "too_early" and left in ("too_early", "no_data")
+        if young or (not parts and whole.status in _UNJUDGED):
             return whole  # what the whole lacks, its parts lack too
         return replace(whole, status=left, reason="segments_unknown")
     worst = next(status for status in _WORST if status in judged)
