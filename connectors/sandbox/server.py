@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +24,7 @@ from connectors.sandbox import tokens as oauth
 from connectors.sandbox.certificate import ensure_certificate
 from connectors.sandbox.faults import Faults
 from connectors.sandbox.ga4_server import Ga4Service, add_ga4
+from connectors.sandbox.google_ads_server import add_google_ads
 from connectors.sandbox.mail import MailInbox, MailServer
 from connectors.sandbox.search_console_server import SearchConsoleService
 from connectors.sandbox.slack_webhook import SlackInbox
@@ -164,7 +164,7 @@ class Sandbox:
             # two sandboxes on one port would share the calls between them
             options=[("grpc.so_reuseport", 0)],
         )
-        _add_google_ads(server, self.world, self.clock, self.tokens, self.faults)
+        add_google_ads(server, self.world, self.clock, self.tokens, self.faults)
         add_ga4(server, self.ga4)
         credentials = grpc.ssl_server_credentials([(key, certificate)])
         port: int = self._listening(
@@ -236,14 +236,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _add_google_ads(*told: Any) -> None:
-    try:
-        module = import_module("connectors.sandbox.google_ads_server")
-    except ModuleNotFoundError:
-        return
-    module.add_google_ads(*told)
 
 
 class _CallLogger(grpc.ServerInterceptor):  # type: ignore[misc]

@@ -28,6 +28,8 @@ DEVELOPER_TOKEN = "sandbox-developer-token"  # noqa: S105
 SERVICE_ACCOUNT = "koers@sandbox.example"
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+# google-auth writes this audience whatever the key file's token_uri is
+GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105
 # what Google gives: an hour less a second
 LIFETIME_SECONDS = 3599
 
@@ -87,7 +89,8 @@ class Tokens:
             if form.get("refresh_token") != REFRESH_TOKEN:
                 return 400, _refusal("invalid_grant", "Token has been expired or revoked.")
         elif kind == JWT_GRANT:
-            if not self._signed_by_service_account(form.get("assertion", ""), audience):
+            audiences = [audience, GOOGLE_TOKEN_URI]
+            if not self._signed_by_service_account(form.get("assertion", ""), audiences):
                 return 400, _refusal("invalid_grant", "Invalid JWT Signature.")
         else:
             return 400, _refusal("unsupported_grant_type", f"Invalid grant_type: {kind}")
@@ -100,7 +103,7 @@ class Tokens:
             "token_type": "Bearer",
         }
 
-    def _signed_by_service_account(self, token: str, audience: str | None = None) -> bool:
+    def _signed_by_service_account(self, token: str, audience: list[str] | None = None) -> bool:
         if self._service_certificate is None:
             return False
         try:
