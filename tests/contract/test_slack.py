@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from connectors.base import Sent, SlackMessage
+from connectors.sandbox.certificate import ensure_certificate
 from connectors.slack import send_slack
 
 SECRET = "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
@@ -182,6 +185,32 @@ def test_only_https_or_this_machine_gets_a_message(url: str) -> None:
     sent = send_slack(SecretStr(url), MESSAGE, 1)
     assert sent.state == "failed"
     assert SECRET not in sent.error
+
+
+def test_over_https_an_unknown_certificate_gets_no_message(
+    webhook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = ensure_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert_file, certificate.key_file)
+    webhook.server.socket = context.wrap_socket(webhook.server.socket, server_side=True)
+    webhook.url = webhook.url.replace("http:", "https:")
+    sent = webhook.send()
+    assert sent.state == "retry"
+    assert "certificate is not trusted" in sent.error
+    assert webhook.received == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.ca_file))
+    assert webhook.send() == Sent("sent")
+
+
+def test_a_proxy_is_not_asked_for_this_machine(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert webhook.send() == Sent("sent")
 
 
 def test_the_address_is_in_no_error_and_no_log(

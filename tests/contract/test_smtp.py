@@ -8,24 +8,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from connectors.base import MailMessage, Sent
+from connectors.sandbox.certificate import Certificate, ensure_certificate
 from connectors.smtp import SmtpServer, compose, send_mail
 
 PICTURE = b"\x89PNG\r\n\x1a\n\x00\xff"
@@ -306,51 +302,24 @@ def test_an_answer_that_stays_away_after_the_mail_is_unknown() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "koers test")])
-    start = datetime.now(UTC) - timedelta(days=1)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=2))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return folder / "cert.pem", folder / "key.pem"
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return ensure_certificate(tmp_path_factory.mktemp("tls"))
 
 
 Secured = Callable[..., AbstractContextManager[SmtpServer]]
 
 
 @pytest.fixture
-def secured(inbox: Inbox, certificate: tuple[Path, Path]) -> Secured:
+def secured(inbox: Inbox, certificate: Certificate) -> Secured:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
+    context.load_cert_chain(certificate.cert_file, certificate.key_file)
 
     @contextmanager
     def start(*, implicit: bool = False, **options: Any) -> Iterator[SmtpServer]:
         tls = {"ssl_context": context} if implicit else {"tls_context": context}
         with serving(inbox, **tls, **options) as server:
             yield replace(
-                server, starttls=not implicit, implicit_tls=implicit, ca_file=certificate[0]
+                server, starttls=not implicit, implicit_tls=implicit, ca_file=certificate.ca_file
             )
 
     return start
