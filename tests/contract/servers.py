@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -202,3 +203,41 @@ def http_server(
     finally:
         server.shutdown()
         server.server_close()
+
+
+# --- a line that drops ------------------------------------------------------------------------
+@contextmanager
+def dropping_line(endpoint: str, after_bytes: int) -> Iterator[str]:
+    """Forward to ``endpoint`` and drop each connection after so many bytes of answer."""
+    host, port = endpoint.split(":")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source: socket.socket, to: socket.socket, left: int | None) -> None:
+        with suppress(OSError):
+            while left is None or left > 0:
+                data = source.recv(65536 if left is None else min(left, 65536))
+                if not data:
+                    break
+                to.sendall(data)
+                left = None if left is None else left - len(data)
+        for end in (source, to):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                server = socket.create_connection((host, int(port)))
+                threading.Thread(target=pump, args=(client, server, None), daemon=True).start()
+                threading.Thread(
+                    target=pump, args=(server, client, after_bytes), daemon=True
+                ).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()

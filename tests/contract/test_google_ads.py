@@ -41,6 +41,7 @@ from tests.contract.servers import (
     GrpcCall,
     HttpAnswer,
     HttpCall,
+    dropping_line,
     grpc_server,
     http_server,
 )
@@ -201,6 +202,8 @@ def test_discovery_without_a_manager_starts_at_every_accessible_account() -> Non
         "3333333333": clients(("3333333333", "ENABLED", False)),
         "5555555555": CLOSED,
         "6666666666": DENIED,
+        # the user's own link to it ended; through the manager it answers
+        "1111111111": DENIED,
     }
     with played(by_customer(answers)) as vendor, opened(vendor.connection) as connector:
         found = connector.accounts(AccountSelection(discover=True))
@@ -221,6 +224,7 @@ def test_discovery_without_a_manager_starts_at_every_accessible_account() -> Non
         "3333333333",
         "5555555555",
         "6666666666",
+        "1111111111",
         "1000000001",
         "3333333333",
     ]
@@ -277,6 +281,14 @@ def test_the_query_asks_for_both_ends_and_filters_nothing_else() -> None:
         fetch(connector)
     query = SearchGoogleAdsStreamRequest.deserialize(vendor.calls[0].request).query
     assert query.endswith("FROM campaign WHERE segments.date BETWEEN '2026-03-28' AND '2026-03-28'")
+
+
+def test_the_request_id_of_an_answer_without_messages_is_kept() -> None:
+    reply = GrpcAnswer((), trailers=(("request-id", "Rq-empty"),))
+    with played(lambda call: reply) as vendor, opened(vendor.connection) as connector:
+        told = connector.fetch(tables.ADS_CAMPAIGN_DAY, Account("google_ads", "1"), DAY)
+        assert list(told.batches) == []
+    assert told.request_ids == ["Rq-empty"]
 
 
 # --- the answer -------------------------------------------------------------------------------
@@ -339,6 +351,23 @@ def test_a_reader_that_stops_early_leaves_the_connector_usable() -> None:
         next(batches)
         batches.close()  # type: ignore[attr-defined]
         assert len(fetch(connector)) == 50
+
+
+@pytest.mark.parametrize("after_bytes", [0, 500, 1_500, 2_000, 20_000, 100_000, 199_000])
+def test_a_line_that_drops_at_any_byte_is_transient_and_never_a_short_result(
+    after_bytes: int,
+) -> None:
+    row = {"customer": {"id": "1"}, "campaign": {"id": "2"}, "segments": {"date": "2026-03-28"}}
+    (one,) = messages([{"results": [row]}])
+    # some 200 kB of answer in twenty messages, whose end never arrives
+    reply = GrpcAnswer((one * (10_000 // len(one)),) * 20)
+    with (
+        played(lambda call: reply) as vendor,
+        dropping_line(vendor.connection.endpoint or "", after_bytes) as line,
+        opened(replace(vendor.connection, endpoint=line)) as connector,
+        pytest.raises(TransientError),
+    ):
+        fetch(connector)
 
 
 # --- time and trust ---------------------------------------------------------------------------
@@ -412,6 +441,31 @@ def test_a_renewed_token_that_is_refused_too_is_an_auth_error() -> None:
             fetch(connector)
     assert (told.value.reason, told.value.request_id) == ("OAUTH_TOKEN_EXPIRED", "Rq-1")
     assert len(vendor.token_calls) == 2
+
+
+def test_threads_whose_token_expired_together_renew_it_once() -> None:
+    both = threading.Barrier(2)
+
+    def answer(call: GrpcCall) -> GrpcAnswer:
+        both.wait(10)
+        return EXPIRED
+
+    refusals: list[SourceError] = []
+
+    def read(connector: GoogleAds) -> None:
+        try:
+            fetch(connector)
+        except SourceError as e:
+            refusals.append(e)
+
+    with played(answer, numbered_tokens()) as vendor, opened(vendor.connection) as connector:
+        threads = [threading.Thread(target=read, args=(connector,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [type(refusal) for refusal in refusals] == [TransientError, TransientError]
+    assert len(vendor.token_calls) == 2  # the first token, and one renewal
 
 
 def test_a_token_revoked_while_the_channel_renews_it_is_an_auth_error_and_not_a_503() -> None:
