@@ -43,7 +43,8 @@ Locale = Literal["nl", "en"]
 
 
 class Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # never used to validate: the reader and the JSON Schemas need the fields alone
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 # --- koers.yaml -------------------------------------------------------------------------------
