@@ -68,18 +68,19 @@ class Answers:
         _check_dates(query, today)
 
         segmented = any(f.category == "SEGMENT" for f in fields)
+        from_facts = any(field_of(n).category in ("METRIC", "SEGMENT") for n in query.fields)
         if resource.name == "customer_client":
             base = self._customer_clients(account)
         elif resource.name == "conversion_action":
             base = self._conversion_actions(account)
-        elif segmented or asked_metrics:
+        elif from_facts:
             base = self._facts(query, account, today)
         else:
             base = self._entities(resource.name, account, today)
         base = _with_customer(base, account)
 
         rows = _filter(base, [c for c in query.where if not _is_metric(c.field)], today)
-        if segmented or asked_metrics:
+        if from_facts:
             keys = [
                 f.name for f in fields if f.category != "METRIC" and f.name in rows.column_names
             ]

@@ -234,7 +234,7 @@ class _Call:
             )
             self.context.abort(error.status, error.message)
         if isinstance(error, NotModelledError):
-            self.context.abort(grpc.StatusCode.UNIMPLEMENTED, f"Sandbox: {error}.")
+            self.context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{error}")
         if isinstance(error, _CutOffError):
             self.context.set_trailing_metadata(())
             self.context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
@@ -292,7 +292,7 @@ class _Services:
             tail.request_id = call.request_id
             encoder = _RowEncoder(rows)
             sent = 0
-            for start in range(0, rows.num_rows, size):
+            for start in range(0, max(rows.num_rows, 1), size):  # without rows: one empty message
                 if fault is not None and sent == fault.after_messages:
                     call.play(fault)
                 yield encoder.encode(start, size) + tail.SerializeToString()
