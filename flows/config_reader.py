@@ -756,8 +756,8 @@ class ClientReader(FileReader):
         kinds = dict.fromkeys(_KIND_OF[key] for key in entries if key in _KIND_OF)
         choices = "at_least, at_most, from and to, between, or maintain and within"
         if len(kinds) != 1:
-            has = listed([key for key in entries if key in _KIND_OF]).replace(" or ", " and ")
             if kinds:
+                has = " and ".join(key for key in entries if key in _KIND_OF)
                 is_band = set(kinds) == {"at_least", "at_most"}
                 expected = "expected between: [a, b]" if is_band else f"expected one of {choices}"
                 self.tell(node.line, place, f"has {has}", expected)
@@ -819,6 +819,7 @@ class ClientReader(FileReader):
         return found[0], found[1]
 
     def check_goal(self, goal: Goal, node: Node, place: str, kpi: Kpi | None) -> None:
+        before = self.errors
         if goal.kind == "from_to" and goal.from_ == goal.to:
             expected = "use maintain and within for holding a level"
             self.tell(node.get("to") or node, join(place, "to"), "'to' equals 'from'", expected)
@@ -832,7 +833,7 @@ class ClientReader(FileReader):
             child = node.get("within") or node
             expected = "expected room to move, such as 10%"
             self.tell(child, join(place, "within"), "is 0", expected)
-        if kpi is None:
+        if kpi is None or self.errors > before:
             return
         rises = {
             "at_least": True,

@@ -98,7 +98,7 @@ def listed(options: Iterable[str], most: int = 20) -> str:
     words = list(options)
     if len(words) > most:
         words = [*words[:most], "…"]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def scalar_text(node: Node, expected: str = "expected text") -> str:
