@@ -79,6 +79,7 @@ class GoogleAds:
         self._login_of: dict[str, str | None] = {}
         self._credentials = make_credentials(connection, [SCOPE])
         self._renewing = Lock()
+        # a token fetched because the API refused the one before, until it has worked
         self._renewed_token: str | None = None
         secrets = (connection.developer_token, connection.client_secret, connection.refresh_token)
         self._secrets = [secret.get_secret_value() for secret in secrets if secret]
@@ -111,7 +112,7 @@ class GoogleAds:
         login = _digits(selection.login_customer_id) or self._login
         found: dict[str, Account] = {}
         if selection.discover:
-            for account in self._under(login) if login else self._accessible():
+            for account in self._under(login, login) if login else self._accessible():
                 known = found.get(account.account_id)
                 if known is None or known.status != "enabled":
                     found[account.account_id] = account
@@ -143,22 +144,23 @@ class GoogleAds:
             return Account(self.source, account_id, status="refused", problem=problem)
         return _account(rows[0])
 
-    def _under(self, manager: str) -> Iterator[Account]:
+    def _under(self, root: str, login: str | None) -> Iterator[Account]:
         try:
-            rows = self._rows(CUSTOMER_CLIENTS, tables.ADS_ACCOUNT, manager, manager)
+            rows = self._rows(CUSTOMER_CLIENTS, tables.ADS_ACCOUNT, root, login)
         except AccessError as problem:
-            # the manager itself refuses, so nothing can be found
+            # where the search starts refuses, so nothing can be found
             raise _scoped(problem, "source") from problem
         for row in rows:
             if not row["is_manager"]:
-                self._login_of[row["account_id"]] = manager
+                # an account of the user's own is opened as itself
+                self._login_of[row["account_id"]] = login if row["account_id"] == root else root
                 yield _account(row)
 
     def _accessible(self) -> Iterator[Account]:
         roots = self._accessible_ids()
         for root in roots:
             try:
-                yield from self._under(root)
+                yield from self._under(root, None)
             except AccessError as problem:
                 # closed accounts stay accessible by name; that is no failure
                 closed = problem.reason == "CUSTOMER_NOT_ENABLED"
@@ -229,6 +231,7 @@ class GoogleAds:
         columns = _columns_of(query)
         try:
             for message in call:
+                self._worked(token)
                 batch, told = _batch(columns, query, table, message)
                 _note(reply, told["request_id"])
                 for start in range(0, batch.num_rows, BATCH_ROWS):
@@ -262,9 +265,15 @@ class GoogleAds:
                 refresh_first(self._credentials, force=True)
             elif refusal.is_expired_token:
                 judged = self._renew(judged, token)
+            elif not isinstance(judged, AuthError | TransientError):
+                self._worked(token)
         except SourceError as told_by_token_endpoint:
             return told_by_token_endpoint
         return self._without_secrets(judged)
+
+    def _worked(self, token: str | None) -> None:
+        if token == self._renewed_token:
+            self._renewed_token = None
 
     def _renew(self, judged: SourceError, refused: str | None) -> SourceError:
         """Fetch a new token once; a fresh one that is refused too is a bad credential."""

@@ -217,17 +217,8 @@ def test_discovery_without_a_manager_starts_at_every_accessible_account() -> Non
         ("5555555555", "not_enabled"),
         ("6666666666", "refused"),
     ]
-    # the list itself needs none; each root is asked as itself, figures through their own root
-    assert logins == [
-        None,
-        "1000000001",
-        "3333333333",
-        "5555555555",
-        "6666666666",
-        "1111111111",
-        "1000000001",
-        "3333333333",
-    ]
+    # the roots are the user's own; an account below one is opened through it
+    assert logins == [None] * 6 + ["1000000001", None]
 
 
 def test_a_manager_that_refuses_stops_the_source() -> None:
@@ -441,6 +432,30 @@ def test_a_renewed_token_that_is_refused_too_is_an_auth_error() -> None:
             fetch(connector)
     assert (told.value.reason, told.value.request_id) == ("OAUTH_TOKEN_EXPIRED", "Rq-1")
     assert len(vendor.token_calls) == 2
+
+
+def test_a_renewed_token_that_has_worked_may_expire_in_its_turn() -> None:
+    good = GrpcAnswer(messages([{"requestId": "Rq"}]))
+    script = iter([EXPIRED, good, EXPIRED, good, EXPIRED, DENIED, EXPIRED])
+    told: list[object] = []
+    with (
+        played(lambda call: next(script), numbered_tokens()) as vendor,
+        opened(vendor.connection) as connector,
+    ):
+        for _ in range(7):
+            try:
+                told.append(fetch(connector))
+            except SourceError as e:
+                told.append(type(e))
+    assert told == [
+        TransientError,
+        [],
+        TransientError,
+        [],
+        TransientError,
+        AccessError,
+        TransientError,
+    ]
 
 
 def test_threads_whose_token_expired_together_renew_it_once() -> None:
