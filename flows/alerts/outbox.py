@@ -177,7 +177,8 @@ def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datet
 
     ``retry`` goes back to pending with a growing wait, or the channel's own
     when that is longer, and fails after 8 attempts. ``unknown`` is tried once
-    more. ``failed`` is for good.
+    more. ``failed`` is for good. Once nothing more will be tried, the text is
+    kept and the pictures go.
     """
     row = connection.execute(
         "select attempts, unknowns, payload from ops.outbox where message_key = ?", [key]
@@ -204,6 +205,8 @@ def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datet
         next_at = next_at if unknowns < MAX_UNKNOWNS else None
     else:
         state, next_at = sent.state, None
+    if next_at is None:
+        payload = _without_pictures(payload)
     connection.execute(
         "update ops.outbox set state = ?, unknowns = ?, last_error = ?, payload = ?, "
         "next_attempt_at = ?, sent_at = ?, claimed_by = null where message_key = ?",
@@ -260,6 +263,14 @@ def from_json(payload: str) -> tuple[Message, Literal["nl", "en"], tuple[str, ..
             sent_at=datetime.fromisoformat(told["sent_at"]) if told["sent_at"] else None,
         )
     return message, told["locale"], tuple(told["only"])
+
+
+def _without_pictures(payload: str) -> str:
+    """What was said is kept; charts, hundreds of kB a mail, are in the report as well."""
+    message, locale, only = from_json(payload)
+    if not isinstance(message, MailMessage):
+        return payload
+    return to_json(replace(message, pictures=()), locale, only)
 
 
 def as_possible_repeat(message: Message, locale: Literal["nl", "en"]) -> Message:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -357,20 +360,39 @@ def test_what_this_process_is_sending_is_not_sent_twice(
 
 
 def test_a_message_of_a_sender_that_died_is_due_at_once_as_a_possible_repeat(
-    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+    connection: duckdb.DuckDBPyConnection,
 ) -> None:
     enqueue(connection, [message()], NOW)
     mark_sending(connection, "k", NOW)
-
-    def no_such_process(pid: int, signal: int) -> None:
-        raise ProcessLookupError
-
-    monkeypatch.setattr(os, "kill", no_such_process)
-    claimed_by(connection, f"{socket.gethostname()}:999999")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    claimed_by(connection, f"{socket.gethostname()}:{ended.pid}")
     (found,) = due(connection, NOW)
     assert found.may_be_repeat
     attempt(connection, Sent("sent"), NOW)
     assert due(connection, NOW) == []
+
+
+def test_a_container_that_starts_again_under_the_same_number_takes_its_message_up(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(connection, [message()], NOW)
+    mark_sending(connection, "k", NOW)
+    monkeypatch.setattr(outbox, "_in_flight", set())  # as after a start
+    (found,) = due(connection, NOW)
+    assert found.may_be_repeat
+
+
+def test_what_was_said_is_kept_and_the_pictures_go_once_it_is_sent(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    enqueue(connection, [message(message=MAIL, channel="email")], NOW)
+    attempt(connection, Sent("retry", "451"), NOW)
+    (found,) = due(connection, NOW + timedelta(days=1))
+    assert found.message == MAIL
+    attempt(connection, Sent("sent"), NOW + timedelta(days=1))
+    ((payload,),) = connection.execute("select payload from ops.outbox").fetchall()
+    assert from_json(payload)[0] == replace(MAIL, pictures=())
 
 
 def test_a_message_of_a_living_or_distant_sender_waits_for_its_lease(
