@@ -8,6 +8,7 @@ reads, graphlib the order, and layer rules keep raw data out of the marts.
 from __future__ import annotations
 
 import difflib
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ _OUTSIDE = frozenset(
         "sniff_csv",
     }
 )
-_OUTSIDE_PARTS = ("read_", "_scan", "parquet_", "pragma_", "duckdb_", "pg_", "st_read")
+_OUTSIDE_NAME = re.compile(r"read_|parquet_|pragma_|duckdb_|.*_scan$|st_read")
+_CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Command)
 _TABLE_FUNCTIONS = frozenset(("generate_series", "range", "unnest"))
 
 _MODEL_KEYS = frozenset(("sentence", "grain", "columns", "materialized"))
@@ -218,7 +220,7 @@ def _load_model(path: Path, known: set[str], findings: list[str]) -> SqlModel | 
     if layer == "kpis":
         _check_kpi_columns(yaml_path, listed, described.get("kpi"), findings)
 
-    reads = _reads(path, query, known, findings)
+    reads = _reads(path, sql, known, findings)
     findings.extend(_layer_findings(path, layer, reads))
     if len(findings) > before:
         return None
@@ -247,10 +249,8 @@ def _parse(path: Path, sql: str, findings: list[str]) -> exp.Query | None:
             f"{path}: expected exactly one select, without create, insert or `;` between"
         )
         return None
-    query = statements[0]
-    if query.find(exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Command):
-        findings.append(f"{path}: changes something; a model only selects")
-    findings.extend(f"{path}: {problem}" for problem in _forbidden(query))
+    findings.extend(f"{path}: {problem}" for problem in _forbidden(sql))
+    query: exp.Query = statements[0]
     return query
 
 
@@ -265,28 +265,34 @@ def _statements(sql: str) -> tuple[Any, ...]:
     )
 
 
-def _forbidden(query: exp.Query) -> Iterator[str]:
-    for node in query.find_all(exp.Func):
-        name = _function_name(node)
-        if name in _CLOCK_AND_CHANCE:
-            yield (
-                f"{name} gives another answer at another time; use the days in the data "
-                "(what is today is decided outside SQL)"
-            )
-        elif name in _OUTSIDE or any(
-            name.startswith(part) or (part.endswith("_scan") and name.endswith(part))
-            for part in _OUTSIDE_PARTS
-        ):
-            yield f"{name} reads from outside the warehouse; read a raw table instead"
-        elif name == "age" and len(node.expressions) < 2:
-            yield "age with one argument rests on the clock; give both timestamps"
-    for table in query.find_all(exp.Table):
-        if isinstance(table.this, exp.Func):
-            name = _function_name(table.this)
+@lru_cache(maxsize=1_000)
+def _nodes(sql: str) -> tuple[Any, ...]:
+    """Every function, relation and the like in the one statement of ``sql``."""
+    of_interest = (exp.Func, exp.Table, exp.CTE, exp.TableSample, *_CHANGES)
+    return tuple(node for node in _statements(sql)[0].walk() if isinstance(node, of_interest))
+
+
+def _forbidden(sql: str) -> Iterator[str]:
+    for node in _nodes(sql):
+        if isinstance(node, _CHANGES):
+            yield "changes something; a model only selects"
+        elif isinstance(node, exp.TableSample):
+            yield "a sample is another one every time; take the rows by a condition"
+        elif isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
+            name = _function_name(node.this)
             if name not in _TABLE_FUNCTIONS:
                 yield f"the table function {name} is not allowed; read a table of the warehouse"
-    if query.find(exp.TableSample):
-        yield "a sample is another one every time; take the rows by a condition"
+        elif isinstance(node, exp.Func):
+            name = _function_name(node)
+            if name in _CLOCK_AND_CHANCE:
+                yield (
+                    f"{name} gives another answer at another time; use the days in the data "
+                    "(what is today is decided outside SQL)"
+                )
+            elif name in _OUTSIDE or _OUTSIDE_NAME.match(name):
+                yield f"{name} reads from outside the warehouse; read a raw table instead"
+            elif name == "age" and len(node.expressions) < 2:
+                yield "age with one argument rests on the clock; give both timestamps"
 
 
 def _function_name(node: exp.Func) -> str:
@@ -386,10 +392,11 @@ def _check_kpi_columns(
         findings.append(f"{yaml_path}: columns: a KPI has {', '.join(expected)}, in that order")
 
 
-def _reads(path: Path, query: exp.Query, known: set[str], findings: list[str]) -> tuple[str, ...]:
-    ctes = {cte.alias_or_name.lower() for cte in query.find_all(exp.CTE)}
+def _reads(path: Path, sql: str, known: set[str], findings: list[str]) -> tuple[str, ...]:
+    tables = [node for node in _nodes(sql) if isinstance(node, exp.Table)]
+    ctes = {node.alias_or_name.lower() for node in _nodes(sql) if isinstance(node, exp.CTE)}
     reads: set[str] = set()
-    for table in query.find_all(exp.Table):
+    for table in tables:
         if isinstance(table.this, exp.Func):
             continue
         name = table.name.lower()
@@ -545,7 +552,7 @@ def load_checks(sql_dir: Path, models: Sequence[SqlModel]) -> tuple[SqlCheck, ..
         described = _describe(path, _CHECK_KEYS, findings)
         if query is None or described is None:
             continue
-        _reads(path, query, known, findings)
+        _reads(path, sql, known, findings)
         severity = described.get("severity")
         if severity not in ("error", "warn"):
             findings.append(f"{path.with_suffix('.yaml')}: severity: expected error or warn")

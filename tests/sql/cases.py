@@ -8,6 +8,7 @@ any order and with any of its columns; or it is a mapping of `query` and `rows`.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,23 @@ def open_empty() -> duckdb.DuckDBPyConnection:
     """A warehouse in memory, as confined as the real one."""
     connection = duckdb.connect(config={"enable_external_access": "false"})
     prepare(connection)
+    return connection
+
+
+@cache
+def _shared() -> duckdb.DuckDBPyConnection:
+    return open_empty()
+
+
+def shared_empty() -> duckdb.DuckDBPyConnection:
+    """One warehouse for many tests, emptied of its rows; every build makes its models anew."""
+    connection = _shared()
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where schema_name in ('raw', 'ops') "
+        "and estimated_size > 0"
+    ).fetchall()
+    for schema, table in tables:
+        connection.execute(f"delete from {schema}.{table}")
     return connection
 
 

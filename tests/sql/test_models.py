@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.models import SqlModel, build, load_models, run_checks
-from tests.sql.cases import SQL, case_folders, insert, open_empty, read, rows_of
+from tests.sql.cases import SQL, case_folders, insert, read, rows_of, shared_empty
 
 
 @cache
@@ -18,7 +18,7 @@ def models() -> tuple[SqlModel, ...]:
 
 @pytest.mark.parametrize("folder", case_folders(), ids=lambda f: f"{f.parent.name}-{f.name}")
 def test_the_expected_rows_come_out(folder: Path) -> None:
-    connection = open_empty()
+    connection = shared_empty()
     insert(connection, read(folder / "given.yaml"))
     build(connection, models())
 

@@ -18,7 +18,7 @@ from flows.models import (
     load_models,
     run_checks,
 )
-from tests.sql.cases import SQL, insert, open_empty
+from tests.sql.cases import SQL, insert, open_empty, shared_empty
 
 RAW = "raw.search_console__site_day"
 STAGING = f"select client, account_id, date_day, clicks from {RAW}\n"
@@ -393,7 +393,7 @@ def failed(
     after: str = "select 1",
 ) -> dict[str, CheckResult]:
     """The checks that fail after planting something before or after the build."""
-    connection = open_empty()
+    connection = shared_empty()
     insert(connection, GOOD)
     insert(connection, extra or {})
     connection.execute(before)
