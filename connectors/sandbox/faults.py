@@ -50,12 +50,14 @@ class Fault:
     ``account_id`` and ``method`` narrow it down; None matches every call.
     Methods are named as the vendor names them: ``SearchStream``, ``Search``,
     ``RunReport``, ``CheckCompatibility``, ``GetMetadata``, ``sites.list``,
-    ``searchanalytics.query``, ``token``, ``webhook``, ``RCPT``, ``DATA``.
+    ``searchanalytics.query``, ``token``, ``webhook``, ``AUTH``, ``RCPT``, ``DATA``.
     For SMTP the account is the recipient's address, for Slack the webhook path.
     ``times=0`` lasts until `Faults.clear`. ``retry_delay_seconds`` is what the
     answer tells the client to wait. A stream sends ``after_messages`` whole
-    messages before it fails. ``status`` and ``reason`` replace the usual HTTP
-    status (or SMTP code) and the vendor's reason code.
+    messages before it fails; with one or more, Slack and SMTP keep the message
+    before they fail (the answer that leaves the sender in doubt). ``status``
+    and ``reason`` replace the usual HTTP status (or SMTP code) and the vendor's
+    reason code.
     """
 
     kind: Kind
@@ -133,8 +135,11 @@ class Faults:
             stalled, self._released = self._released, threading.Event()
         stalled.set()
 
-    def stall(self, seconds: float = 3600.0) -> None:
-        """Hold the calling thread until `clear` is called or ``seconds`` have passed."""
+    def stall(self, seconds: float = 3600.0) -> bool:
+        """Hold the calling thread until `clear` is called or ``seconds`` have passed.
+
+        True when it was released by `clear`.
+        """
         with self._lock:
             released = self._released
-        released.wait(seconds)
+        return released.wait(seconds)

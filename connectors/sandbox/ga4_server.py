@@ -342,7 +342,8 @@ def _unary(service: Ga4Service, method: str) -> Callable[[Any, grpc.ServicerCont
         except ApiError as error:
             error.abort(context)
         if fault and fault.kind == "stall":
-            service.faults.stall()
+            while context.is_active() and not service.faults.stall(0.2):
+                pass  # until the client gives up
         if fault and fault.kind == "cut":
             # one message cannot be halved; this is how a lost connection reads
             ApiError("UNAVAILABLE", "Socket closed").abort(context)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import threading
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from connectors.sandbox.certificate import Certificate
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.state import CallLog
+
+# a login is accepted over TLS, and never asked for
+USERNAME = "koers"
+PASSWORD = "sandbox-smtp-password"  # noqa: S105
 
 _USUAL_REPLIES = {
     "quota": "451 4.7.1 Try again later, too many messages",
@@ -99,16 +106,38 @@ class _Handler:
 
 
 class MailServer:
-    """SMTP on 127.0.0.1 without TLS and login."""
+    """SMTP on 127.0.0.1; STARTTLS with the sandbox's certificate and a login are offered."""
 
-    def __init__(self, port: int, inbox: MailInbox, faults: Faults, calls: CallLog) -> None:
+    def __init__(
+        self,
+        port: int,
+        inbox: MailInbox,
+        faults: Faults,
+        calls: CallLog,
+        certificate: Certificate | None = None,
+    ) -> None:
         self.port = port
+        tls = None
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate.cert_file, certificate.key_file)
+
+        def log_in(server: Any, session: Any, envelope: Any, mechanism: str, said: Any) -> Any:
+            fault = faults.take("smtp", "AUTH")
+            known = isinstance(said, LoginPassword) and (
+                said.login == USERNAME.encode() and said.password == PASSWORD.encode()
+            )
+            calls.add("smtp", "AUTH", None, 235 if known and not fault else 535)
+            return AuthResult(success=known and not fault, handled=False)
+
         self._controller = Controller(
             _Handler(inbox, faults, calls),
             hostname="127.0.0.1",
             port=port,
             ident="Koers sandbox",
             enable_SMTPUTF8=True,
+            tls_context=tls,
+            authenticator=log_in,
         )
 
     def start(self) -> None:

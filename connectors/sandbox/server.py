@@ -25,7 +25,7 @@ from connectors.sandbox.certificate import ensure_certificate
 from connectors.sandbox.faults import Faults
 from connectors.sandbox.ga4_server import Ga4Service, add_ga4
 from connectors.sandbox.google_ads_server import add_google_ads
-from connectors.sandbox.mail import MailInbox, MailServer
+from connectors.sandbox.mail import PASSWORD, USERNAME, MailInbox, MailServer
 from connectors.sandbox.search_console_server import SearchConsoleService
 from connectors.sandbox.slack_webhook import SlackInbox
 from connectors.sandbox.state import CallLog, Clock
@@ -128,7 +128,9 @@ class Sandbox:
         web.start()
         self._stops.append(web.stop)
         smtp_port = self.ports.smtp or _free_port()
-        mail = MailServer(smtp_port, MailInbox(self.sent_dir / "mail"), self.faults, self.calls)
+        mail = MailServer(
+            smtp_port, MailInbox(self.sent_dir / "mail"), self.faults, self.calls, certificate
+        )
         self._listening(smtp_port, mail.start)
         self._stops.append(mail.stop)
 
@@ -142,7 +144,12 @@ class Sandbox:
             "search_console": url,
             "token_uri": f"{url}/token",
             "slack": url + SLACK_WEBHOOK_PATH,
-            "smtp": {"host": "127.0.0.1", "port": smtp_port},
+            "smtp": {
+                "host": "127.0.0.1",
+                "port": smtp_port,
+                "username": USERNAME,
+                "password": PASSWORD,
+            },
             "control": f"{url}/control",
             "ca_file": str(certificate.ca_file),
             "sent_dir": str(self.sent_dir),

@@ -8,6 +8,7 @@ import json
 import os
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -431,6 +432,34 @@ def test_mail_faults_hit_one_recipient_or_the_whole_mail(sandbox: Sandbox) -> No
     assert refused == {}
     told = [c for c in sandbox.calls.since() if c["source"] == "smtp"][-5:]
     assert [c["status"] for c in told] == [550, 250, 451, 250, 250]
+
+
+def test_mail_can_be_sent_over_tls_with_a_login(sandbox: Sandbox) -> None:
+    smtp = sandbox.endpoints["smtp"]
+    trusted = ssl.create_default_context(cafile=sandbox.endpoints["ca_file"])
+
+    with smtplib.SMTP(smtp["host"], smtp["port"], timeout=5) as client:
+        client.starttls(context=trusted)
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            client.login(smtp["username"], "wrong")
+        client.login(smtp["username"], smtp["password"])
+        refused = client.sendmail("koers@bureau.example", ["tom@x.example"], b"Subject: x\r\n\r\nx")
+
+    assert refused == {}
+
+
+@pytest.mark.parametrize(("kept_first", "caught"), [(0, 0), (1, 1)])
+def test_a_lost_answer_may_hide_that_the_message_arrived(
+    sandbox: Sandbox, kept_first: int, caught: int
+) -> None:
+    inbox = sandbox.sent_dir / "slack.jsonl"
+    before = inbox.read_text().count("\n") if inbox.exists() else 0
+    sandbox.faults.add(Fault("internal", "slack", after_messages=kept_first))
+
+    answer = WebhookClient(sandbox.endpoints["slack"]).send(text="twijfel")
+
+    after = inbox.read_text().count("\n") if inbox.exists() else 0
+    assert (answer.status_code, after - before) == (500, caught)
 
 
 # --- control ----------------------------------------------------------------------------------
