@@ -1,7 +1,7 @@
 """Google Ads: accounts under a manager, and daily figures streamed into Arrow.
 
-The vendor's client gives the channel, the metadata and the messages; rows are
-decoded from the raw bytes of that channel (see ``proto_columns.py`` for why).
+The vendor's client gives the messages and the request's metadata; rows are
+decoded from the raw bytes of the channel (see ``proto_columns.py`` for why).
 Nothing is retried here: the flow retries by error class.
 
 Source: https://developers.google.com/google-ads/api/docs/reporting/streaming
@@ -37,7 +37,7 @@ from connectors.base import (
 )
 from connectors.google_ads_errors import read_refusal, source_error
 from connectors.google_ads_queries import API_VERSION, CUSTOMER_CLIENTS, QUERIES, Query
-from connectors.google_credentials import make_credentials, refresh_first
+from connectors.google_credentials import grpc_channel, make_credentials, refresh_first
 from connectors.proto_columns import ProtoColumns
 
 SCOPE = "https://www.googleapis.com/auth/adwords"
@@ -48,7 +48,6 @@ BATCH_ROWS = 10_000
 _SERVICES = f"google.ads.googleads.{API_VERSION}.services"
 _SEARCH_STREAM = f"/{_SERVICES}.GoogleAdsService/SearchStream"
 _messages = import_module(f"{_SERVICES}.types.google_ads_service")
-_transport = import_module(f"{_SERVICES}.services.google_ads_service.transports.grpc")
 
 _CHANNEL_OPTIONS = [
     ("grpc.max_metadata_size", 16 * 1024 * 1024),
@@ -83,12 +82,11 @@ class GoogleAds:
         self._renewed_token: str | None = None
         secrets = (connection.developer_token, connection.client_secret, connection.refresh_token)
         self._secrets = [secret.get_secret_value() for secret in secrets if secret]
-        channel = _transport.GoogleAdsServiceGrpcTransport.create_channel(
+        channel = grpc_channel(
+            self._credentials,
             connection.endpoint or DEFAULT_ENDPOINT,
-            credentials=self._credentials,
-            # None trusts the public authorities
-            ssl_credentials=_tls(connection) if connection.ca_file else None,
-            options=_CHANNEL_OPTIONS,
+            connection.ca_file,
+            _CHANNEL_OPTIONS,
         )
         token = connection.developer_token
         self._closable = channel
@@ -162,11 +160,12 @@ class GoogleAds:
             try:
                 yield from self._under(root, None)
             except AccessError as problem:
-                # closed accounts stay accessible by name; that is no failure
-                closed = problem.reason == "CUSTOMER_NOT_ENABLED"
-                status: Literal["not_enabled", "refused"] = "not_enabled" if closed else "refused"
-                refused = _scoped(problem, "account")
-                yield Account(self.source, root, status=status, problem=refused)
+                if problem.reason == "CUSTOMER_NOT_ENABLED":
+                    # closed accounts stay in the list; that is no failure
+                    yield Account(self.source, root, status="not_enabled")
+                else:
+                    told = _scoped(problem, "account")
+                    yield Account(self.source, root, status="refused", problem=told)
 
     def _accessible_ids(self) -> list[str]:
         service = import_module(f"{_SERVICES}.services.customer_service")
@@ -364,16 +363,3 @@ def _note(reply: Reply, request_id: Any) -> None:
 def _digits(customer_id: str | None) -> str | None:
     """``123-456-7890`` as Google Ads shows it, as the API wants it."""
     return customer_id.replace("-", "").replace(" ", "") if customer_id else None
-
-
-def _tls(connection: Connection) -> grpc.ChannelCredentials:
-    assert connection.ca_file is not None
-    try:
-        return grpc.ssl_channel_credentials(root_certificates=connection.ca_file.read_bytes())
-    except OSError as e:
-        raise SourceError(
-            f"ca_file {connection.ca_file} cannot be read: {e.strerror}",
-            reason="unusable_ca_file",
-            hint="check ca_file",
-            scope="source",
-        ) from e

@@ -111,7 +111,11 @@ def grpc_server(
     )
 
     def handle(method: str, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        call = GrpcCall(method, request, dict(context.invocation_metadata()))
+        metadata: dict[str, str | bytes] = {}
+        for key, value in context.invocation_metadata():
+            # a header that comes twice is one header, as HTTP has it
+            metadata[key] = f"{metadata[key]}, {value}" if key in metadata else value
+        call = GrpcCall(method, request, metadata)
         calls.append(call)
         told = answer(call)
         yield from told.messages

@@ -265,6 +265,7 @@ def test_without_a_developer_token_or_a_manager_their_headers_are_left_out() -> 
     assert "developer-token" not in sent
     assert "login-customer-id" not in sent
     assert "gl-python" in str(sent["x-goog-api-client"])
+    assert "pb/" in str(sent["x-goog-api-client"])  # the client's own interceptor was there
 
 
 def test_the_query_asks_for_both_ends_and_filters_nothing_else() -> None:
