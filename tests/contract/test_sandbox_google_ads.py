@@ -14,6 +14,8 @@ import grpc
 import pytest
 from google.ads.googleads.errors import GoogleAdsException
 from google.ads.googleads.interceptors import ExceptionInterceptor, MetadataInterceptor
+from google.ads.googleads.v26.enums.types.ad_network_type import AdNetworkTypeEnum
+from google.ads.googleads.v26.enums.types.device import DeviceEnum
 from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.ads.googleads.v26.services.services.customer_service import CustomerServiceClient
 from google.ads.googleads.v26.services.services.customer_service.transports import (
@@ -119,7 +121,7 @@ def code_of(refused: Any) -> tuple[str, str]:
 
 
 def test_a_stream_holds_what_the_world_holds(api: Api) -> None:
-    rows = [row for reply in api.stream(CAMPAIGN_DAYS) for row in reply.results]
+    rows = [row for reply in api.stream(CAMPAIGN_DAYS) for row in type(reply).pb(reply).results]
     facts = api.world.ads_facts(NL, api.clock.as_of)
     expected = {
         (day.isoformat(), campaign, device, network): (impressions, clicks, cost, conversions)
@@ -145,8 +147,8 @@ def test_a_stream_holds_what_the_world_holds(api: Api) -> None:
         (
             row.segments.date,
             row.campaign.id,
-            row.segments.device.name,
-            row.segments.ad_network_type.name,
+            DeviceEnum.Device(row.segments.device).name,
+            AdNetworkTypeEnum.AdNetworkType(row.segments.ad_network_type).name,
         ): (
             row.metrics.impressions,
             row.metrics.clicks,
@@ -190,21 +192,15 @@ def test_messages_of_a_stream_hold_at_most_10_000_rows(api: Api) -> None:
 
 
 def test_pages_hold_10_000_rows_and_together_the_stream(api: Api) -> None:
-    query = CAMPAIGN_DAYS.replace("2026-10-01", "2026-01-01")
+    query = CAMPAIGN_DAYS.replace("2026-10-01", "2026-05-01")
     request = SearchGoogleAdsRequest(customer_id=NL, query=query)
     request.search_settings.return_total_results_count = True
-    pager = api.ads().search(request=request, **api.signed_in)
-    pages = [
-        [(r.campaign.id, r.segments.date, r.metrics.clicks) for r in p.results] for p in pager.pages
-    ]
-    assert [len(page) for page in pages[:-1]] == [10_000] * (len(pages) - 1)
+    pages = [type(p).pb(p) for p in api.ads().search(request=request, **api.signed_in).pages]
+    streamed = [row for r in api.stream(query) for row in type(r).pb(r).results]
+    assert [len(page.results) for page in pages[:-1]] == [10_000] * (len(pages) - 1)
     assert len(pages) > 1
-    streamed = [r for reply in api.stream(query) for r in reply.results]
-    assert [row for page in pages for row in page] == [
-        (r.campaign.id, r.segments.date, r.metrics.clicks) for r in streamed
-    ]
-    first = next(iter(api.ads().search(request=request, **api.signed_in).pages))
-    assert first.total_results_count == len(streamed)
+    assert [row for page in pages for row in page.results] == streamed
+    assert pages[0].total_results_count == len(streamed)
 
 
 def test_yesterdays_read_of_a_day_differs_from_todays(api: Api) -> None:
