@@ -67,6 +67,13 @@ _SHARED = (
 _SYNONYMS = {"metric": "kpi", "filter": "where", "scope": "where", "segment": "for_each"}
 _SYNONYMS |= {"title": "specific", "actions": "plan", "channels": "notify", "webhook": "slack"}
 
+# Where a key belongs that stands beside its mapping instead of in it
+_HOMES = dict.fromkeys(shapes.keys(*shapes.PERIODS), "period")
+_HOMES |= dict.fromkeys(shapes.keys(*shapes.GOALS), "goal")
+_HOMES |= dict.fromkeys(shapes.keys(shapes.Measure), "measure")
+_HOMES |= dict.fromkeys(shapes.keys(shapes.Agreed), "agreed")
+_HOMES |= dict.fromkeys(shapes.keys(shapes.Realistic), "realistic")
+
 _MISSING = {
     "id": ("is missing", "expected a name in kebab-case, such as google-ads-ctr"),
     "specific": ("S (specific): is missing", "expected the goal in a sentence"),
@@ -166,8 +173,13 @@ class FileReader:
         split = self.comma_keys(node, place)
         for key, child in node.value.items():
             if key not in known and key not in split:
-                near = _SYNONYMS.get(key)
-                expected = f'did you mean "{near}"?' if near in known else suggest(key, known)
+                near, home = _SYNONYMS.get(key), _HOMES.get(key)
+                if near in known:
+                    expected = f'did you mean "{near}"?'
+                elif home in known:
+                    expected = f"it belongs under {home}"
+                else:
+                    expected = suggest(key, known)
                 problem = f"unknown key {quoted(key)}"
                 self.tell(child.key_line, join(place, key), problem, expected)
         if required is None:
@@ -539,7 +551,7 @@ class ClientReader(FileReader):
         self.read_sources(root)
         values: Values = {
             "slug": slug,
-            "name": self.read(root, "name", "", read.scalar_text, ""),
+            "name": self.read(root, "name", "", read.one_line, ""),
             "timezone": self.read(root, "timezone", "", read.time_zone, "Europe/Amsterdam"),
             "currency": self.currency,
             "locale": self.locale(root, "") or "nl",
@@ -668,7 +680,7 @@ class ClientReader(FileReader):
             self.tell(period_node, join(place, "period"), problem, "expected 2026-Q4 or the like")
         values: Values = {
             "id": id_,
-            "specific": self.read(node, "specific", place, read.scalar_text, ""),
+            "specific": self.read(node, "specific", place, read.one_line, ""),
             "kpi": kpi_name,
             "where": self.where(node, place, kpi),
             "for_each": self.read(node, "for_each", place, lambda n: _dimension(n, kpi), None),
@@ -939,7 +951,7 @@ class ClientReader(FileReader):
             return None
         place = join(place, "realistic")
         self.has_keys(node, place, shapes.Realistic)
-        return self.read(node, "because", place, read.scalar_text, "") or None
+        return self.read(node, "because", place, read.one_line, "") or None
 
     def plan(self, target: Node, place: str, period: Period | None) -> tuple[Step, ...]:
         node = target.get("plan")
@@ -966,7 +978,7 @@ class ClientReader(FileReader):
                 node.get("due") or node, join(place, "due"), problem, "expected an earlier day"
             )
         return Step(
-            do=self.read(node, "do", place, read.scalar_text, ""),
+            do=self.read(node, "do", place, read.one_line, ""),
             owner=self.read(node, "owner", place, read.email, ""),
             due=due,
             done=self.read(node, "done", place, read.day, None),
@@ -1078,7 +1090,12 @@ def read_config(
 
 def _client_paths(config_dir: Path, findings: list[Finding]) -> list[Path]:
     folder = config_dir / "clients"
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    try:
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as e:
+        problem = f"cannot be read ({e.strerror or e})"
+        findings.append(Finding(str(folder), 1, "folder", problem, "check its permissions"))
+        return []
     paths = []
     for path in found:
         if path.name.startswith("."):

@@ -19,7 +19,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from flows.kpis import Unit
-from flows.yaml_loader import Node
+from flows.yaml_loader import UNPRINTABLE, Node
 
 # ISO 4217, the currencies in use (from CLDR 46's territory currencies)
 _CODES = """
@@ -113,7 +113,15 @@ def scalar_text(node: Node, expected: str = "expected text") -> str:
         raise Wrong(f"is {node.text}", expected)
     if not node.text.strip():
         raise Wrong("is empty", expected)
+    if odd := UNPRINTABLE.search(node.text):
+        # "\x07" in double quotes: what the file itself may not hold, a value may not either
+        raise Wrong(f"holds the control character U+{ord(odd.group()):04X}", "remove it")
     return node.text.strip()
+
+
+def one_line(node: Node) -> str:
+    """Text in a single line, however it was folded."""
+    return " ".join(scalar_text(node).split())
 
 
 def flag(node: Node) -> bool:
@@ -358,13 +366,18 @@ def _is_zone(name: str) -> bool:
     return name not in ("localtime", "posixrules", "Factory")
 
 
+@cache
+def _zones() -> list[str]:
+    return sorted(available_timezones())
+
+
 def time_zone(node: Node) -> str:
     expected = "expected a name such as Europe/Amsterdam"
     text = scalar_text(node, expected)
     if not _is_zone(text):
         raise Wrong(
             f"{quoted(text)} is not an IANA time zone",
-            suggest(text, sorted(available_timezones()), expected),
+            suggest(text, _zones(), expected),
         )
     return text
 

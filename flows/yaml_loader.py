@@ -35,7 +35,7 @@ _FLOAT = re.compile(
 _INF = re.compile(r"[-+]?\.(inf|Inf|INF)\Z")
 _NAN = {".nan", ".NaN", ".NAN"}
 # What YAML does not allow in a file (https://yaml.org/spec/1.2.2/#51-character-set), beside NUL.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, order=True)
@@ -59,7 +59,7 @@ class Finding:
         if self.expected:
             told += f"; {self.expected}"
         # one finding is one line, whatever the file had in it
-        return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", " ".join(told.split()))
+        return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", " ".join(told.split()))
 
 
 class ConfigError(Exception):
@@ -174,7 +174,7 @@ def parse_yaml(data: bytes | str, name: str) -> Document:
         problem = f"is not UTF-8 (byte 0x{data[e.start]:02x})"
         expected = "save the file as UTF-8"
         return Document(None, (Finding(name, line, "file", problem, expected),))
-    if odd := _UNPRINTABLE.search(text):
+    if odd := UNPRINTABLE.search(text):
         line = text.count("\n", 0, odd.start()) + 1
         problem = f"holds the control character U+{ord(odd.group()):04X}"
         return Document(None, (Finding(name, line, "file", problem, "remove it"),))

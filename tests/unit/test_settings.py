@@ -426,6 +426,9 @@ def test_goals_know_their_bounds(
         ({"where": "{channel_type: }"}, 13, "where.channel_type: is empty"),
         ({"where": "{device: {a: b}}"}, 13, "where.device: is a mapping"),
         ({"for_each": "campain"}, 13, 'no dimension "campain" in ctr; did you mean "campaign_'),
+        ({"owner": "sanne@example.nl"}, 13, 'unknown key "owner"; it belongs under agreed'),
+        ({"at_least": "4"}, 13, 'unknown key "at_least"; it belongs under goal'),
+        ({"specific": '"Raise\\x07"'}, 7, "holds the control character U+0007"),
         ({"mesure": "{window: 28d}"}, 13, 'unknown key "mesure"; did you mean "measure"?'),
         ({"measure": "{window: 3 months}"}, 13, "expected a number of days such as 28d"),
         ({"measure": "{min_denominator: 5.000}"}, 13, "write 5000 without separators"),
@@ -441,6 +444,11 @@ def test_every_smart_mistake_is_named_with_its_line(
     assert any(said in finding for finding in told), told
     assert [f for f in told if f.startswith(f"clients/shop.yaml:{line}: targets[0]")]
     assert len(told) <= 2
+
+
+def test_folded_text_becomes_one_line(tmp_path: Path) -> None:
+    text = target(specific="|\n      Raise the CTR\n      of search")
+    assert loaded(tmp_path, shop=text).clients[0].targets[0].specific == "Raise the CTR of search"
 
 
 def test_a_kpi_without_dimensions_cannot_be_filtered(tmp_path: Path) -> None:
