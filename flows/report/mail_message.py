@@ -19,8 +19,8 @@ from flows.report.page import environment, say_capital
 
 # A mail stays well under Gmail's 102 kB of HTML and mailboxes' patience for attachments.
 _MOST_PICTURES = 8
-_MOST_GOALS = 40
-_MOST_OTHERS = 60
+_MOST_GOALS = 25
+_MOST_OTHERS = 40
 _MOST_ACCOUNTS = 20
 
 # Colour and sign of what a chart shows, for the line of words below it.

@@ -101,12 +101,12 @@ REASON: dict[str, dict[str, Phrase]] = {
         ),
     },
     "below_minimum": {
-        "en": "Only {denominator} {volume}, where at least {minimum} are needed for a verdict.",
-        "nl": "Nog maar {denominator} {volume}; voor een oordeel zijn er minstens {minimum} nodig.",
+        "en": "Only {denominator} {volume}, where a verdict takes at least {minimum}.",
+        "nl": "Nog maar {denominator} {volume}; voor een oordeel is minstens {minimum} nodig.",
     },
     "below_minimum_events": {
-        "en": "Only {numerator} {events}, where at least {minimum} are needed for a verdict.",
-        "nl": "Nog maar {numerator} {events}; voor een oordeel zijn er minstens {minimum} nodig.",
+        "en": "Only {numerator} {events}, where a verdict takes at least {minimum}.",
+        "nl": "Nog maar {numerator} {events}; voor een oordeel is minstens {minimum} nodig.",
     },
     "nothing_loaded": {
         "en": "None of the days measured has been loaded yet.",
@@ -777,8 +777,11 @@ def reason(
     values["events"] = kpi.numerator.get(language, "")
     for name, detail in details.items():
         values[name] = _detail(name, detail, language)
-    if evaluation.reason == "stale" and "through" not in details:
-        values["through"] = formats.NOTHING
+    if key == "below_minimum" and is_money(kpi)[1] and evaluation.currency_code:
+        for name in ("denominator", "minimum"):
+            amount = details.get(name)
+            if isinstance(amount, int | float):
+                values[name] = formats.money(amount, evaluation.currency_code, language, digits=0)
     if "days" in details:
         values["days_told"] = say("days", language, n=details["days"])
     told = capital(phrase.format_map(_Forgiving(values)))

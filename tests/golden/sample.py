@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import Literal
 
@@ -420,6 +421,7 @@ def client(locale: Literal["nl", "en"]) -> Client:
     return Client(slug="fietsgoed", name="Fietsgoed", locale=locale)
 
 
+@cache
 def client_view(locale: Literal["nl", "en"] = "nl") -> ClientView:
     return ClientView(
         client=client(locale),
@@ -438,6 +440,7 @@ def client_view(locale: Literal["nl", "en"] = "nl") -> ClientView:
     )
 
 
+@cache
 def digest(locale: Literal["nl", "en"] = "nl", *, is_first: bool = False) -> Digest:
     told = client_view(locale)
     ctr, roas, cac, organic, no_data, cost = told.targets

@@ -1,0 +1,123 @@
+"""Charts: what is drawn, that gaps stay gaps, and that no name can break out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date, timedelta
+from xml.etree import ElementTree
+
+import pytest
+
+from flows.report import charts
+from flows.report.charts import ChartData
+from flows.report.model import TargetView
+from flows.targets.evaluation import DaySums, Series
+from tests.golden import sample
+from tests.golden.sample import AS_OF, EVIL
+
+
+def data_of(view: TargetView) -> ChartData:
+    data = charts.chart_data(view, AS_OF, sample.sources())
+    assert data is not None
+    return data
+
+
+def test_a_sum_adds_up_beside_its_even_pace() -> None:
+    view = sample.organic_view()
+    days = [DaySums(date(2026, 10, 1) + timedelta(days=i), 100.0, None) for i in range(50)]
+    data = data_of(replace(view, series=Series("", "", days)))
+    assert data.kind == "cumulative"
+    by_day = {point.day: point.value for point in data.main}
+    assert by_day[date(2026, 10, 1)] == 100.0
+    assert by_day[date(2026, 11, 19)] == 5000.0
+    assert data.path[-1] == (date(2026, 12, 31), 60000.0)
+
+
+def test_a_line_never_bridges_missing_days() -> None:
+    data = data_of(sample.cac_view())
+    assert data.missing == ((date(2026, 10, 19), date(2026, 10, 25)),)
+    line = data.context
+    assert not [point for point in line if point.day in sample.LOST_DAYS]
+    before = next(point for point in line if point.day == date(2026, 10, 18))
+    after = next(point for point in line if point.day == date(2026, 10, 26))
+    assert before.run != after.run
+
+
+def test_days_whose_conversions_still_arrive_are_drawn_as_provisional() -> None:
+    data = data_of(sample.roas_view())
+    young = {point.day for point in data.main if point.is_young}
+    assert young == {date(2026, 11, day) for day in range(14, 20)}
+
+
+def test_the_line_ends_where_the_table_says() -> None:
+    view = sample.roas_view()
+    last = [point for point in data_of(view).main if not point.is_young][-1]
+    assert last.value == pytest.approx(view.total.settled_value)
+
+
+def test_nothing_is_drawn_without_data() -> None:
+    view = sample.no_data_view()
+    assert charts.chart_data(view, AS_OF, ()) is None
+    assert charts.chart_svg(view, AS_OF, (), "nl") is None
+    assert charts.chart_png(view, AS_OF, (), "nl") is None
+
+
+def test_the_picture_is_named_and_comes_out_the_same_twice() -> None:
+    view = sample.ctr_view()
+    one, two = (
+        charts.chart_svg(view, AS_OF, sample.sources(), "nl", scope="ctr") for _ in range(2)
+    )
+    assert one == two
+    assert one is not None
+    root = ElementTree.fromstring(one)
+    title = root.find("{http://www.w3.org/2000/svg}title")
+    assert title is not None
+    assert title.text == "Doorklikratio (CTR)"
+    assert root.get("aria-labelledby") == "ctr-title ctr-desc"
+
+
+def test_ids_are_unique_when_charts_share_a_page() -> None:
+    view = sample.ctr_view()
+    drawn = "".join(
+        charts.chart_svg(view, AS_OF, (), "nl", scope=scope) or "" for scope in ("a", "b")
+    )
+    ids = re.findall(r'\bid="([^"]+)"', drawn)
+    assert len(ids) == len(set(ids))
+    for used in re.findall(r"url\(#([^)]+)\)", drawn):
+        assert used in ids
+
+
+def test_a_hostile_kpi_name_stays_text_in_the_picture() -> None:
+    view = sample.ctr_view()
+    hostile = replace(view, kpi=replace(view.kpi, label={"nl": EVIL, "en": EVIL}))
+    drawn = charts.chart_svg(hostile, AS_OF, (), "nl") or ""
+    assert "<script" not in drawn
+    ElementTree.fromstring(drawn)
+
+
+def test_axes_are_written_in_the_readers_notation() -> None:
+    drawn = charts.chart_svg(sample.cac_view(), AS_OF, sample.sources(), "nl") or ""
+    assert ">€\xa044<" in drawn
+    assert "okt<" in drawn
+    assert "4.0%" in (charts.chart_svg(sample.ctr_view(), AS_OF, (), "en") or "")
+
+
+def test_the_picture_for_mail_is_a_png_twice_as_fine() -> None:
+    picture = charts.chart_png(sample.ctr_view(), AS_OF, (), "en") or b""
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert int.from_bytes(picture[16:20]) == 2 * charts.png_width()
+
+
+def test_a_single_day_of_data_can_be_drawn() -> None:
+    view = sample.ctr_view()
+    one_day = replace(view, series=Series("", "", [DaySums(date(2026, 11, 19), 30.0, 1000.0)]))
+    assert charts.chart_svg(one_day, AS_OF, (), "nl") is not None
+
+
+def test_a_sparkline_needs_two_points() -> None:
+    day = date(2026, 11, 1)
+    one = Series("a", "a", [DaySums(day, 1.0, 2.0)])
+    assert charts.sparkline(one, sample.CTR, day, day) == ""
+    two = Series("a", "a", [*one.days, DaySums(day + timedelta(days=1), 3.0, 2.0)])
+    assert charts.sparkline(two, sample.CTR, day, day + timedelta(days=1)) == "M2.0 21.0L98.0 3.0"

@@ -1,0 +1,156 @@
+"""Slack and mail: within their limits, harmless, and worth reading."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from connectors.base import MailMessage
+from flows.alerts.digest import Digest, DigestItem
+from flows.report.mail_message import render_mail
+from flows.report.slack_blocks import escape, render_slack
+from flows.targets.evaluation import Evaluation, Status
+from tests.golden import sample
+from tests.golden.sample import EVIL, LONG
+from tests.unit.test_report_page import Elements
+
+
+def many(n: int, specific: str = "Een doel", *, changed: bool = True) -> Digest:
+    base = sample.digest("nl")
+    view = sample.roas_view()
+    target = view.target.model_copy(update={"specific": specific})
+    items = tuple(DigestItem(replace(view, target=target), view.total, None) for _ in range(n))
+    empty: tuple[DigestItem, ...] = ()
+    return replace(base, changed=items if changed else empty, unchanged=empty if changed else items)
+
+
+def segment_item(was: Status | None) -> DigestItem:
+    view = sample.roas_view()
+    guilty: Evaluation = next(s for s in view.segments if s.segment == "7001")
+    return DigestItem(view, guilty, was)
+
+
+@pytest.mark.parametrize("n", [1, 8, 60])
+@pytest.mark.parametrize("changed", [True, False])
+@pytest.mark.parametrize("specific", ["Kort", LONG, "&<>" * 4000])
+def test_a_slack_message_stays_within_the_limits(n: int, changed: bool, specific: str) -> None:
+    message = render_slack(many(n, specific, changed=changed))
+    assert len(message.blocks) <= 50
+    assert len(json.dumps(message.blocks, ensure_ascii=False)) <= 10_000
+    assert 0 < len(message.text) <= 3_000
+    for block in message.blocks:
+        if block["type"] == "header":
+            assert len(block["text"]["text"]) <= 150
+        if block["type"] == "section":
+            assert 0 < len(block["text"]["text"]) <= 3_000
+
+
+def test_what_does_not_fit_in_slack_is_counted() -> None:
+    message = render_slack(many(60))
+    shown = sum(":x: *" in b.get("text", {}).get("text", "") for b in message.blocks)
+    told = json.dumps(message.blocks, ensure_ascii=False)
+    assert 0 < shown < 60
+    assert f"Nog {60 - shown} doelen staan in het rapport." in told
+
+
+def test_a_name_can_neither_mention_nor_link_nor_format_in_slack() -> None:
+    assert escape("<!channel> & *vet* ~door~ `code`") == (
+        "&lt;!channel&gt; &amp; ∗vet∗ ∼door∼ ˋcodeˋ"
+    )
+    assert escape("brand_nl_search _schuin_") == "brand_nl_search ＿schuin＿"
+    message = render_slack(many(2, f"<!channel> {EVIL} <https://evil.example|klik>"))
+    told = message.text + json.dumps(message.blocks)
+    assert not re.search(r"<(!|@|#|script|https://evil)", told)
+
+
+def test_addresses_in_names_do_not_become_links_in_slack() -> None:
+    for block in render_slack(sample.digest("nl")).blocks:
+        for text in [block["text"]] if "text" in block else block.get("elements", []):
+            assert text["type"] == "plain_text" or text["verbatim"] is True
+
+
+def test_the_link_to_the_report_cannot_be_broken_out_of() -> None:
+    digest = replace(sample.digest("en"), report_link="https://x.example/a|b>c<!here>&d=1")
+    told = json.dumps(render_slack(digest).blocks)
+    assert "<https://x.example/a%7Cb%3Ec%3C!here%3E%26d=1|Open the report>" in told
+
+
+def test_a_report_on_disk_is_told_as_a_place() -> None:
+    place = "/srv/koers/report/fietsgoed.html"
+    digest = replace(sample.digest("nl"), report_link=place, changed=())
+    mail = render_mail(digest)
+    assert "Het rapport: /srv/koers/report/fietsgoed.html" in mail.text
+    assert "Open het rapport" not in mail.html
+    assert "/srv/koers/report/fietsgoed.html" in json.dumps(render_slack(digest).blocks)
+
+
+def test_a_script_address_never_becomes_a_link() -> None:
+    digest = replace(sample.digest("en"), report_link="javascript:alert(1)", changed=())
+    assert 'href="javascript' not in render_mail(digest).html
+
+
+def test_the_first_digest_says_so_and_lists_every_target() -> None:
+    digest = sample.digest("en", is_first=True)
+    mail, slack = render_mail(digest), render_slack(digest)
+    told = json.dumps(slack.blocks, ensure_ascii=False)
+    for text in (mail.text, told):
+        assert "This is the first message about Fietsgoed." in text.replace("\n", " ")
+    assert told.count("*Off track*") + told.count("*On track*") + told.count("*No data*") == 6
+
+
+@pytest.fixture(scope="module")
+def mail() -> MailMessage:
+    return render_mail(sample.digest("nl"))
+
+
+def test_a_change_names_the_status_before_it(mail: MailMessage) -> None:
+    told = mail.text
+    assert "UIT KOERS (was op koers)" in told
+    assert "OP KOERS (hersteld, was in gevaar)" in told
+
+
+def test_a_segment_is_told_by_its_own_name_and_value() -> None:
+    digest = replace(sample.digest("nl"), changed=(segment_item("on_track"),), unchanged=())
+    mail = render_mail(digest)
+    assert "Shopping-campagnes – Shopping – E-bikes" in " ".join(mail.text.split())
+    assert "ROAS staat op 2,8, waar minstens 4 is afgesproken." in mail.text
+    assert mail.pictures == (), "the chart is of the total"
+
+
+def test_the_mail_is_html_that_mail_programs_keep(mail: MailMessage) -> None:
+    seen = Elements(mail.html)
+    tags = {tag for tag, _ in seen.tags}
+    assert not tags & {"script", "svg", "style", "link", "form"}
+    assert "data:" not in mail.html
+    cids = [(img["src"] or "") for img in seen.named("img")]
+    assert cids == [f"cid:{cid}" for cid, _ in mail.pictures]
+    assert len(cids) == len(set(cids)) == 2
+    assert all(img["alt"] for img in seen.named("img"))
+    assert EVIL in seen.text
+    assert len(mail.html) < 102_000, "Gmail clips what is longer"
+
+
+def test_a_hundred_goals_still_fit_in_a_mail() -> None:
+    message = render_mail(many(100, LONG))
+    assert len(message.html) < 102_000
+    assert len(message.pictures) == 8
+    assert "75 doelen staan in het rapport" in message.text.replace("\xa0", " ")
+
+
+def test_a_subject_is_one_short_line() -> None:
+    for specific in ("Kort\r\nBcc: evil@example.nl", LONG):
+        subject = render_mail(many(1, specific)).subject
+        assert "\n" not in subject
+        assert "\r" not in subject
+        assert len(subject) <= 140
+
+
+def test_troubled_data_is_told_and_healthy_data_in_one_line(mail: MailMessage) -> None:
+    assert "Data die aandacht vraagt" in mail.text
+    digest = sample.digest("nl")
+    healthy = replace(digest, sources=digest.sources[:1], changed=())
+    told = render_mail(healthy).text.replace("\xa0", " ")
+    assert "Alle data is binnen, tot en met 19 november 2026." in told
