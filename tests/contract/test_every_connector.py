@@ -18,7 +18,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connectors.base import AccessError, AuthError, Connector, Reply, SourceError, TransientError
+from connectors.base import (
+    AccessError,
+    AccountSelection,
+    AuthError,
+    Connector,
+    Reply,
+    SourceError,
+    TransientError,
+)
 from connectors.registry import open_connector
 from tests.contract import cases
 from tests.contract.case import HOSTILE_NAMES, SECRETS, Case, Scenario, Vendor
@@ -29,6 +37,7 @@ CASES: list[Case] = [
     for case in import_module(f"{cases.__name__}.{module.name}").CASES
 ]
 DAILY = [case for case in CASES if case.table.is_daily]
+FIRST_OF_EACH = list({(c.table.source, c.variant): c for c in reversed(CASES)}.values())
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_daily_case = pytest.mark.parametrize("case", DAILY, ids=str)
@@ -137,6 +146,13 @@ def test_a_revoked_token_is_an_auth_error_of_the_source(case: Case) -> None:
     assert error.scope == "source"
     assert error.reason == "invalid_grant"
     assert error.hint
+
+
+@pytest.mark.parametrize("case", FIRST_OF_EACH, ids=str)
+def test_a_revoked_token_stops_the_search_for_accounts_too(case: Case) -> None:
+    wanted = AccountSelection(ids=(case.account.account_id,))
+    with opened(case, "revoked") as (connector, _), pytest.raises(AuthError):
+        connector.accounts(wanted)
 
 
 @every_case
