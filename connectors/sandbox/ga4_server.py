@@ -95,6 +95,10 @@ class Quota:
             self._use(property_id, "hour", tokens)
             self._use(property_id, "day", tokens)
             quota = data.PropertyQuota.pb()()
+            # a zero is said, not left out
+            quota.concurrent_requests.consumed = 0
+            quota.server_errors_per_project_per_hour.consumed = 0
+            quota.potentially_thresholded_requests_per_hour.consumed = 0
             for status, unit, allowed in (
                 (quota.tokens_per_day, "day", TOKENS_PER_DAY),
                 (quota.tokens_per_hour, "hour", TOKENS_PER_HOUR),

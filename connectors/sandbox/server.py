@@ -24,7 +24,6 @@ from connectors.sandbox import tokens as oauth
 from connectors.sandbox.certificate import ensure_certificate
 from connectors.sandbox.faults import Faults
 from connectors.sandbox.ga4_server import Ga4Service, add_ga4
-from connectors.sandbox.google_ads_server import add_google_ads
 from connectors.sandbox.mail import PASSWORD, USERNAME, MailInbox, MailServer
 from connectors.sandbox.search_console_server import SearchConsoleService
 from connectors.sandbox.slack_webhook import SlackInbox
@@ -92,17 +91,23 @@ class Sandbox:
         _check_day(day)
         self.clock.as_of = day
 
-    def start(self) -> None:
+    def start(self, wait_for_google_ads: bool = True) -> None:
+        """Start all servers.
+
+        The messages of Google Ads take longer to import than all the rest. They
+        are imported in a thread; unless told to wait, this returns before it is
+        done, and the first calls to Google Ads wait instead.
+        """
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self.state_dir = self.state_dir.resolve()
         self.sent_dir = self.sent_dir.resolve()
         try:
-            self._start()
+            self._start(wait_for_google_ads)
         except BaseException:
             self.stop()
             raise
 
-    def _start(self) -> None:
+    def _start(self, wait_for_google_ads: bool) -> None:
         certificate = ensure_certificate(self.state_dir)
         service_key = oauth.load_service_key(self.state_dir)
         self.tokens = Tokens(service_key)
@@ -111,9 +116,12 @@ class Sandbox:
             self.world, self.clock, self.tokens, self.faults, self.calls
         )
 
+        google_ads = _LateHandlers("google.ads.googleads.", self._add_google_ads)
         grpc_port = self._start_grpc(
-            certificate.cert_file.read_bytes(), certificate.key_file.read_bytes()
+            google_ads, certificate.cert_file.read_bytes(), certificate.key_file.read_bytes()
         )
+        if wait_for_google_ads:
+            google_ads.wait()
         site = Site(
             self.clock,
             self.tokens,
@@ -164,14 +172,19 @@ class Sandbox:
         }
         site.endpoints = self.endpoints
 
-    def _start_grpc(self, certificate: bytes, key: bytes) -> int:
+    def _add_google_ads(self, server: Any) -> None:
+        from connectors.sandbox.google_ads_server import add_google_ads
+
+        add_google_ads(server, self.world, self.clock, self.tokens, self.faults)
+
+    def _start_grpc(self, google_ads: _LateHandlers, certificate: bytes, key: bytes) -> int:
         server = grpc.server(
             ThreadPoolExecutor(_GRPC_THREADS, thread_name_prefix="sandbox-grpc"),
             interceptors=[_CallLogger(self.calls)],
             # two sandboxes on one port would share the calls between them
             options=[("grpc.so_reuseport", 0)],
         )
-        add_google_ads(server, self.world, self.clock, self.tokens, self.faults)
+        server.add_generic_rpc_handlers((google_ads,))
         add_ga4(server, self.ga4)
         credentials = grpc.ssl_server_credentials([(key, certificate)])
         port: int = self._listening(
@@ -243,6 +256,40 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+class _LateHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """The handlers of one vendor, added in a thread while the server runs already."""
+
+    def __init__(self, package: str, add: Callable[[Any], None]) -> None:
+        self._package = f"/{package}"
+        self._handlers: list[grpc.GenericRpcHandler] = []
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._load, args=(add,), daemon=True)
+        self._thread.start()
+
+    def _load(self, add: Callable[[Any], None]) -> None:
+        try:
+            add(self)
+        except BaseException as problem:  # told to everybody who waits
+            self._failed = problem
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """What the vendor's module takes for the server's own method."""
+        self._handlers.extend(handlers)
+
+    def wait(self) -> None:
+        """Return when all are there; raises what went wrong."""
+        self._thread.join()
+        if self._failed:
+            raise RuntimeError(f"{self._package} cannot be served") from self._failed
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        if not details.method.startswith(self._package):
+            return None
+        self.wait()
+        found = (handler.service(details) for handler in self._handlers)
+        return next((one for one in found if one is not None), None)
 
 
 class _CallLogger(grpc.ServerInterceptor):  # type: ignore[misc]
@@ -347,7 +394,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     try:
-        sandbox.start()
+        sandbox.start(wait_for_google_ads=False)
     except SandboxError as problem:
         sys.stderr.write(f"{problem}\n")
         return 5
