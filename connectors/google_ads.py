@@ -175,7 +175,7 @@ class GoogleAds:
         try:
             reply = client.list_accessible_customers(timeout=self._timeout, retry=None)
         except GoogleAPICallError as e:
-            raise self._judge(e, "", token) from e
+            raise self._judge(e, "", token) from self._harmless(e)
         return [name.rpartition("/")[2] for name in reply.resource_names]
 
     def _rows(
@@ -237,7 +237,7 @@ class GoogleAds:
                     yield batch.slice(start, BATCH_ROWS)
             _note(reply, dict(call.trailing_metadata() or ()).get("request-id", ""))
         except grpc.RpcError as e:
-            raise self._judge(e, account_id, token) from e
+            raise self._judge(e, account_id, token) from self._harmless(e)
         except ValueError as e:
             raise SourceError(
                 f"Google Ads {account_id}: the answer cannot be read: {e}",
@@ -296,11 +296,19 @@ class GoogleAds:
         )
 
     def _without_secrets(self, error: SourceError) -> SourceError:
-        token = self._credentials.token
-        for secret in [*self._secrets, *([token] if token else [])]:
+        for secret in self._known_secrets():
             error.message = error.message.replace(secret, "…")
         error.args = (error.message,)
         return error
+
+    def _harmless(self, cause: Exception) -> Exception | None:
+        """The cause for the traceback, unless its text repeats a secret."""
+        told = str(cause)
+        return None if any(secret in told for secret in self._known_secrets()) else cause
+
+    def _known_secrets(self) -> list[str]:
+        token = self._credentials.token
+        return [*self._secrets, *([token] if token else [])]
 
 
 @cache
