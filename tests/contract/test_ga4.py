@@ -28,7 +28,7 @@ from connectors.base import (
     SourceError,
     TransientError,
 )
-from connectors.ga4 import GA4, _decode
+from connectors.ga4 import GA4, _decode, _decode_json
 from tests.contract.case import connect, token_endpoint
 from tests.contract.cases.ga4 import (
     ACCOUNT,
@@ -195,6 +195,7 @@ def test_what_the_api_says_about_its_answer_is_kept_as_plain_json(transport: Tra
         {
             "dataTruncationType": "DATA_TRUNCATION_TYPE_PROPERTY",
             "dataTruncationMessage": "older than the retention",
+            "dataTruncationDate": "2025-09-20",
         }
     ]
     with google(transport, lambda request: told) as server, server.open() as connector:
@@ -203,6 +204,7 @@ def test_what_the_api_says_about_its_answer_is_kept_as_plain_json(transport: Tra
     assert json.loads(json.dumps(reply.metadata)) == reply.metadata
     reasons = reply.metadata.pop("data_truncation_reasons")
     assert reasons[0]["data_truncation_type"] == "DATA_TRUNCATION_TYPE_PROPERTY"
+    assert reasons[0]["data_truncation_date"] == "2025-09-20"
     assert reply.metadata == {
         "pages": 1,
         "currency_code": "EUR",
@@ -289,6 +291,16 @@ def test_columns_equal_what_a_loop_over_plain_messages_gives() -> None:
     for at, name in enumerate(("sessions", "keyEvents", "purchaseRevenue")):
         assert answer.metrics[name].to_pylist() == loop("metric_values", at)
     assert answer.told["subject_to_thresholding"] is None  # unset is not false
+
+
+def test_json_and_protobuf_of_one_report_give_the_same_columns() -> None:
+    told = recorded("campaign_day")
+    told["rows"][0]["dimensionValues"][3] = {"value": '🚲 "é" \\ \n</script>'}
+    told["rows"][1]["dimensionValues"][2] = {}  # not set
+    told["rows"][2]["dimensionValues"][1]["value"] = "2026-11-01T00:00:00Z"  # stays text
+    from_proto = _decode(as_proto(told))
+    for indent in (None, 2):
+        assert _decode_json(json.dumps(told, indent=indent).encode()) == from_proto
 
 
 @pytest.mark.parametrize(("value", "given"), [("3", 3.0), ("2.5", 2.5), ("1.2E7", 12_000_000.0)])
