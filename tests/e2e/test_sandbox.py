@@ -146,6 +146,27 @@ def test_ga4_answers_the_worlds_sessions_over_both_transports(
     assert answer.metadata.time_zone == "Europe/Amsterdam"
 
 
+def test_both_ga4_transports_say_the_same(sandbox: Sandbox) -> None:
+    asked = report(
+        "date",
+        "sessionCampaignName",
+        metrics=("sessions", "keyEvents", "purchaseRevenue", "engagementRate"),
+        property="properties/322222222",
+        limit=20,
+    )
+
+    by_grpc = ga4_grpc(sandbox).run_report(asked, timeout=10)
+    by_rest = ga4_rest(sandbox).run_report(asked, timeout=10)
+
+    assert by_grpc == by_rest
+    assert [header.type_.name for header in by_rest.metric_headers] == [
+        "TYPE_INTEGER",
+        "TYPE_FLOAT",
+        "TYPE_CURRENCY",
+        "TYPE_FLOAT",
+    ]
+
+
 def test_ga4_pages_by_offset_until_row_count(sandbox: Sandbox) -> None:
     order = [OrderBy(dimension=OrderBy.DimensionOrderBy(dimension_name="date"))]
     asked = ("date", "sessionSource", "sessionMedium", "sessionCampaignName")
