@@ -17,6 +17,8 @@ from flows.settings import Client, Target
 from flows.targets.evaluation import DaySums, Evaluation, Freshness, Series
 from flows.windows import days_between
 
+# what a segment is called whose dimension the platform left empty
+UNNAMED = "(unknown)"
 # a campaign is one by its id and is called by its latest name
 LABELS = {"campaign_id": "campaign_name"}
 
@@ -80,13 +82,16 @@ def _read(
         column = _column(kpi, dimension)
         conditions.append(f"{column} in ({', '.join('?' for _ in wanted)})")
         values.extend(wanted)
-    of_segment = _column(kpi, segment) if segment else "''"
+    # a segment without a name must not be mistaken for the total, which is ''
+    of_segment = (
+        f"coalesce(nullif({_column(kpi, segment)}::varchar, ''), '{UNNAMED}')" if segment else "''"
+    )
     label = _column(kpi, LABELS[segment]) if segment in LABELS else of_segment
     currency = "currency_code" if kpi.has_currency else "null"
     rows = connection.execute(
         f"""
         select
-            coalesce({of_segment}::varchar, '') as segment,
+            {of_segment} as segment,
             max_by({label}::varchar, date_day) as label,
             date_day,
             case when count(numerator) = count(*) then sum(numerator)::double end as numerator,
@@ -140,7 +145,7 @@ def source_states(
         known = SOURCES[source]
         expected = as_of - timedelta(days=1 + known.lag_days)
         loaded = _loaded_days(connection, client.slug, known.daily_table, account, as_of)
-        through, missing = _through(connection, client.slug, source, account, loaded, expected)
+        there = _days_there(connection, client.slug, source, account, loaded)
         last, failure = _last_load(connection, client.slug, source, account)
         states.append(
             SourceState(
@@ -148,12 +153,14 @@ def source_states(
                 account_id=account,
                 account_name=name,
                 currency_code=currency,
-                through=through,
+                # after a silence up to today the silent days are late, not a hole
+                through=max(there, default=None),
                 expected_through=expected,
                 last_loaded_at=last,
-                missing_days=missing,
+                missing_days=_holes(there),
                 problem=problem if status == "refused" else failure,
                 notes=_notes(connection, client.slug, source, account, as_of),
+                since=min(there, default=None),
             )
         )
     return tuple(states)
@@ -173,31 +180,31 @@ def _loaded_days(
     ]
 
 
-def _through(
+def _days_there(
     connection: duckdb.DuckDBPyConnection,
     client: str,
     source: str,
     account: str,
     loaded: Sequence[date],
-    expected: date,
-) -> tuple[date | None, tuple[date, ...]]:
-    """The last day that is in, and the days before it that are not."""
+) -> set[date]:
+    """The days that are in: loaded, and with rows where silence does not mean zero."""
     known = SOURCES[source]
-    there = set(loaded)
-    if not known.silence_is_zero:
-        there &= {
-            row[0]
-            for row in connection.execute(
-                f"select distinct date_day from raw.{known.daily_table} "
-                "where client = ? and account_id = ?",
-                [client, account],
-            ).fetchall()
-        }
+    if known.silence_is_zero:
+        return set(loaded)
+    return set(loaded) & {
+        row[0]
+        for row in connection.execute(
+            f"select distinct date_day from raw.{known.daily_table} "
+            "where client = ? and account_id = ?",
+            [client, account],
+        ).fetchall()
+    }
+
+
+def _holes(there: set[date]) -> tuple[date, ...]:
     if not there:
-        return None, ()
-    # after a silence up to today, the silent days are late, not a hole
-    through = max(there)
-    return through, tuple(d for d in days_between(min(there), through) if d not in there)
+        return ()
+    return tuple(d for d in days_between(min(there), max(there)) if d not in there)
 
 
 def _last_load(
@@ -256,15 +263,16 @@ def freshness_of(target: Target, kpi: Kpi, states: Sequence[SourceState], as_of:
         f"{s.account_name} ({s.source}): {s.problem}" for s in in_scope if s.problem is not None
     )
     missing = tuple(sorted({day for s in in_scope for day in s.missing_days}))
+    since = max((s.since for s in in_scope if s.since is not None), default=None)
     if not in_scope or any(s.through is None for s in in_scope):
         expected = min((s.expected_through for s in in_scope), default=as_of - timedelta(days=1))
-        return Freshness(None, expected, missing, problems)
+        return Freshness(None, expected, missing, problems, since)
     latest = max(in_scope, key=lambda s: s.expected_through - (s.through or date.min))
     # nobody's data reaches further than the slowest source's
     through = min(s.through for s in in_scope if s.through is not None)
     behind = latest.through is not None and latest.through < latest.expected_through
     expected = latest.expected_through if behind else min(through, latest.expected_through)
-    return Freshness(latest.through if behind else through, expected, missing, problems)
+    return Freshness(latest.through if behind else through, expected, missing, problems, since)
 
 
 # --- evaluations ------------------------------------------------------------------------------

@@ -92,15 +92,15 @@ AD_ACCOUNTS: tuple[AdAccount, ...] = (
         status="CANCELED",
         manager_id="1000000002",
     ),
-    AdAccount("3333333333", "Tulp & Thee", "EUR", "Europe/Amsterdam", manager_id="1000000001"),
     AdAccount(
         "4444444444",
-        "Tulp & Thee België",
+        "Fietsgoed België",
         "EUR",
         "Europe/Brussels",
-        manager_id="1000000001",
+        manager_id="1000000002",
         refuses=True,
     ),
+    AdAccount("3333333333", "Tulp & Thee", "EUR", "Europe/Amsterdam", manager_id="1000000001"),
 )
 
 SITES: tuple[Site, ...] = (

@@ -24,6 +24,7 @@ class SourceState:
     missing_days: tuple[date, ...] = ()
     problem: str | None = None  # the last error, when the last load failed or was refused
     notes: tuple[str, ...] = ()  # sampling, thresholding, provisional days, …
+    since: date | None = None  # the first day that is in
 
 
 @dataclass(frozen=True)

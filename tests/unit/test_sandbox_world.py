@@ -98,6 +98,7 @@ def test_the_accounts_hang_together_as_the_demo_expects(world: World) -> None:
     assert {a for a, one in accounts.items() if one.manager_id == "1000000002"} == {
         NL,
         UK,
+        "4444444444",
         "5555555555",
     }
     assert accounts["5555555555"].status == "CANCELED"
