@@ -317,7 +317,7 @@ def _check_dates(query: Query, today: date) -> None:
     selected = [n for n in query.select if n in CORE_DATE_SEGMENTS]
     low, high = date.min, date.max
     for condition in conditions:
-        if condition.field == "segments.year":
+        if condition.field == "segments.year" and condition.values:
             low, high = max(low, date(int(condition.values[0]), 1, 1)), min(high, today)
             continue
         first, last = _days_of(condition, today)
@@ -337,7 +337,7 @@ def _check_dates(query: Query, today: date) -> None:
         named = (selected or [c.field for c in conditions])[0]
         raise GaqlError(
             "EXPECTED_FILTERS_ON_DATE_RANGE",
-            f"The date segment '{named}' requires a finite date range in the WHERE clause.",
+            f"Expects filters on the following field to limit a finite date range: '{named}'",
         )
     daily = {"segments.date", "segments.week", "segments.day_of_week"} & set(query.fields)
     if daily and low > date.min and low < oldest_daily(today):

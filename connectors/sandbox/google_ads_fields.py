@@ -291,8 +291,10 @@ def _check_condition(found: Field, operator: str, values: tuple[str, ...]) -> No
             )
         if found.type in ("INT32", "INT64", "DOUBLE"):
             try:
-                float(value)
+                number = float(value)
             except ValueError as e:
                 raise GaqlError("BAD_NUMBER", f"Invalid number: '{value}'.") from e
+            if abs(number) >= 2**63:
+                raise GaqlError("BAD_NUMBER", f"The number is out of range: '{value}'.")
         if found.type == "BOOLEAN" and value.lower() not in ("true", "false"):
             raise GaqlError("BAD_VALUE", f"Invalid boolean: '{value}'.")

@@ -63,7 +63,19 @@ PACKAGE = f"google.ads.googleads.{VERSION}.services"
 FAILURE_KEY = f"google.ads.googleads.{VERSION}.errors.googleadsfailure-bin"
 PAGE_ROWS = 10_000  # fixed by the API, for pages and for messages of a stream
 DEFAULT_RETRY_SECONDS = 30.0
+_NO_SUMMARY_ROW = 2  # SummaryRowSetting; what is above it asks for one
 
+# what the gRPC status says; the reason is in the failure alone
+_STATUS_TEXT = {
+    grpc.StatusCode.INVALID_ARGUMENT: "Request contains an invalid argument.",
+    grpc.StatusCode.UNAUTHENTICATED: "Request had invalid authentication credentials. Expected "
+    "OAuth 2 access token, login cookie or other valid authentication credential. See "
+    "https://developers.google.com/identity/sign-in/web/devconsole-project.",
+    grpc.StatusCode.PERMISSION_DENIED: "The caller does not have permission",
+    grpc.StatusCode.NOT_FOUND: "Requested entity was not found.",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "Resource has been exhausted (e.g. check quota).",
+    grpc.StatusCode.INTERNAL: "Internal error encountered.",
+}
 _STATUS = {
     "authentication_error": grpc.StatusCode.UNAUTHENTICATED,
     "authorization_error": grpc.StatusCode.PERMISSION_DENIED,
@@ -130,7 +142,14 @@ class AdsError(Exception):
 
 
 class _CutOffError(Exception):
-    """A fault breaks the line here."""
+    """A fault breaks the line here; the text is what the client's gRPC says."""
+
+
+class _SpoiltError(Exception):
+    """A fault has the next message be one that cannot be decoded."""
+
+
+_UNDECODABLE = b"\x0a\x7f"  # a row of 127 bytes, of which none follow
 
 
 class _Call:
@@ -185,7 +204,12 @@ class _Call:
         if fault.kind == "stall":
             self._stall()
             return
-        raise _CutOffError
+        if fault.kind == "bad_body":
+            raise _SpoiltError
+        if fault.kind == "cut":
+            self.context.set_trailing_metadata(())
+            raise _CutOffError("Socket closed")
+        raise _CutOffError("The service is currently unavailable.")
 
     def _stall(self) -> None:
         """Hold the call until the client gives up or the faults are cleared."""
@@ -232,12 +256,11 @@ class _Call:
                     ("request-id", self.request_id),
                 )
             )
-            self.context.abort(error.status, error.message)
+            self.context.abort(error.status, _STATUS_TEXT[error.status])
         if isinstance(error, NotModelledError):
             self.context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{error}")
         if isinstance(error, _CutOffError):
-            self.context.set_trailing_metadata(())
-            self.context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+            self.context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         raise error
 
 
@@ -282,6 +305,8 @@ class _Services:
         call = _Call(self, context, "SearchStream", request.customer_id)
         try:
             fault = call.begin()
+            if request.summary_row_setting > _NO_SUMMARY_ROW:
+                raise NotModelledError("the sandbox makes no summary rows")
             query, rows = self._read(call, request.query)
             size = PAGE_ROWS
             if fault is not None and fault.after_messages:
@@ -299,6 +324,8 @@ class _Services:
                 sent += 1
             if fault is not None and sent <= fault.after_messages:
                 call.play(fault)
+        except _SpoiltError:
+            yield _UNDECODABLE
         except (AdsError, GaqlError, NotModelledError, _CutOffError) as e:
             call.fail(e)
 
@@ -315,6 +342,8 @@ class _Services:
                     "Setting the page size is not supported. Search Responses will have fixed "
                     "page size of '10000' rows.",
                 )
+            if request.search_settings.return_summary_row:
+                raise NotModelledError("the sandbox makes no summary rows")
             if request.validate_only and request.page_token:
                 raise AdsError(
                     "request_error",
@@ -335,13 +364,18 @@ class _Services:
                 if start + PAGE_ROWS < rows.num_rows:
                     tail.next_page_token = _page_token(start + PAGE_ROWS, request.query)
             return shown + bytes(tail.SerializeToString())
+        except _SpoiltError:
+            return _UNDECODABLE
         except (AdsError, GaqlError, NotModelledError, _CutOffError) as e:
             call.fail(e)
 
     def _read(self, call: _Call, text: str) -> tuple[Query, pa.Table]:
         account = call.account()
         query = parse(text)
-        return query, self.answers.answer(query, account, self.clock.as_of)
+        try:
+            return query, self.answers.answer(query, account, self.clock.as_of)
+        except pa.ArrowInvalid as e:  # a regular expression that RE2 does not read
+            raise GaqlError("BAD_VALUE", f"Error in WHERE clause: {e}") from e
 
     # --- CustomerService ----------------------------------------------------------------------
 
@@ -355,7 +389,7 @@ class _Services:
                 f"customers/{a.customer_id}" for a in self.world.ad_accounts if a.manager_id is None
             )
             return reply
-        except (AdsError, _CutOffError) as e:
+        except (AdsError, _CutOffError, _SpoiltError) as e:
             call.fail(e)
 
     # --- GoogleAdsFieldService ----------------------------------------------------------------
@@ -374,7 +408,7 @@ class _Services:
             for one in found:
                 _describe(one, reply.results.add(), set(query.select))
             return reply
-        except (AdsError, GaqlError, _CutOffError) as e:
+        except (AdsError, GaqlError, _CutOffError, _SpoiltError) as e:
             call.fail(e)
 
     def get_field(self, request: Any, context: Any) -> Any:
@@ -393,7 +427,7 @@ class _Services:
             reply = GoogleAdsField.pb(GoogleAdsField())
             _describe(one, reply, None)
             return reply
-        except (AdsError, _CutOffError) as e:
+        except (AdsError, _CutOffError, _SpoiltError) as e:
             call.fail(e)
 
 
@@ -511,6 +545,7 @@ class _RowEncoder:
     def encode(self, start: int, count: int) -> bytes:
         """Return the rows from ``start`` as one piece of a serialised response."""
         stop = min(start + count, self._rows.num_rows)
+        start = min(start, stop)
         parts = [part(start, stop) for part in self._parts]
         if not parts:
             return b""

@@ -449,7 +449,7 @@ class _Ads:
         self.cost_micros: Ints = cents.astype(np.int64) * 10_000
 
         chance = rng.random(len(mean))
-        ghost = (self.impressions == 0) & (mean > 0.02) & (chance < 0.08)
+        ghost = (self.impressions == 0) & (mean > 0.02) & (chance < 0.3)
         some = (self.clicks >= 8) & (chance < 0.25)
         self.invalid: Ints = (ghost | some).astype(np.int64)
         self.invalid_cost: Ints = (

@@ -276,6 +276,16 @@ def test_a_manager_above_the_account_may_read_it(
     assert [row.customer.id for row in rows] == [int(customer_id)]
 
 
+def test_the_status_is_vague_and_the_failure_says_why(api: Api) -> None:
+    refused = refusal(api, "SELECT segments.date FROM campaign")
+    assert refused.error.details() == "Request contains an invalid argument."
+    assert refused.failure.errors[0].message == (
+        "Expects filters on the following field to limit a finite date range: 'segments.date'"
+    )
+    refused = refusal(api, "SELECT campaign.id FROM campaign WHERE campaign.name REGEXP_MATCH '('")
+    assert code_of(refused) == ("INVALID_ARGUMENT", "BAD_VALUE")
+
+
 def test_ids_with_dashes_are_invalid(api: Api) -> None:
     refused = refusal(api, "SELECT customer.id FROM customer", "111-111-1111")
     assert code_of(refused) == ("INVALID_ARGUMENT", "INVALID_CUSTOMER_ID")
@@ -376,6 +386,21 @@ def test_a_cut_stream_breaks_off_after_some_rows_without_a_reason(api: Api) -> N
             rows += len(reply.results)
     assert 0 < rows < sum(len(r.results) for r in api.stream(CAMPAIGN_DAYS))
     assert "Socket closed" in str(broken.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("unavailable", "currently unavailable"), ("bad_body", "deserializing")]
+)
+def test_an_unavailable_service_and_a_broken_answer_have_no_failure(
+    api: Api, kind: Any, said: str
+) -> None:
+    api.faults.add(Fault(kind, "google_ads", method="SearchStream"))
+    with pytest.raises(Exception, match=said):
+        api.stream(CAMPAIGN_DAYS)
+    api.faults.add(Fault(kind, "google_ads", method="Search"))
+    request = SearchGoogleAdsRequest(customer_id=NL, query=CAMPAIGN_DAYS)
+    with pytest.raises(Exception, match=said):
+        api.ads().search(request=request, **api.signed_in)
 
 
 def test_a_stalled_stream_lasts_until_the_client_gives_up(api: Api) -> None:
