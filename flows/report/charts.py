@@ -31,7 +31,7 @@ ROLES = {
     "grid": "#e3e8eb",
     "axis": "#b9c3c9",
     "line": "#0072b2",
-    "context": "#8fb8d3",
+    "context": "#5b93b9",
     "goal": "#d55e00",
     "band": "#009e73",
     "missing": "#cc79a7",
@@ -239,26 +239,55 @@ def legend(data: ChartData, view: TargetView, language: Language) -> list[tuple[
     return told
 
 
-def sparkline(series: Series, kpi: Kpi, start: date, end: date) -> str:
-    """A small line of a segment over ``start``..``end``, as SVG path data in a 100 × 24 box.
+@dataclass(frozen=True)
+class Sparkline:
+    """A small line in a 100 × 24 box: SVG path data, and the height of the goal in it."""
 
-    Seven days at a time. Empty when there are fewer than two points.
+    path: str
+    goal: float | None
+
+
+def sparklines(
+    series: Sequence[Series],
+    kpi: Kpi,
+    start: date,
+    end: date,
+    goal: float | None,
+) -> dict[str, Sparkline]:
+    """The segments over ``start``..``end``, seven days at a time, by segment.
+
+    All on one scale with the goal, so that they can be compared and noise looks
+    like noise. A segment with fewer than two points has none.
     """
-    points = [
-        (day, value)
-        for day, value in trailing_values(series, _TRAILING_DAYS, kpi)
-        if start <= day <= end
-    ]
-    if len(points) < 2:
-        return ""
-    low, high = min(v for _, v in points), max(v for _, v in points)
+    lines = {
+        one.segment: [
+            (day, value)
+            for day, value in trailing_values(one, _TRAILING_DAYS, kpi)
+            if start <= day <= end
+        ]
+        for one in series
+    }
+    heights = [value for line in lines.values() for _, value in line]
+    heights += [goal] if goal is not None else []
+    if not heights:
+        return {}
+    low, high = min(heights), max(heights)
     width = (end - start).days or 1
-    told = []
-    for i, (day, value) in enumerate(points):
-        x = 2 + 96 * (day - start).days / width
-        y = 21 - 18 * (value - low) / (high - low) if high > low else 12.0
-        told.append(f"{'L' if i else 'M'}{x:.1f} {y:.1f}")
-    return "".join(told)
+
+    def y(value: float) -> float:
+        return round(22 - 20 * (value - low) / (high - low), 1) if high > low else 12.0
+
+    return {
+        segment: Sparkline(
+            "".join(
+                f"{'L' if i else 'M'}{2 + 96 * (day - start).days / width:.1f} {y(value)}"
+                for i, (day, value) in enumerate(line)
+            ),
+            None if goal is None else y(goal),
+        )
+        for segment, line in lines.items()
+        if len(line) >= 2
+    }
 
 
 # --- sums over days ---------------------------------------------------------------------------

@@ -140,8 +140,9 @@ def day(value: date, language: Language, *, year: bool = True) -> str:
 
 
 def short_day(value: date, language: Language) -> str:
-    """`1 mrt`."""
-    return _joined(dates.format_date(value, "d MMM", locale=_LOCALES[language]).rstrip("."))
+    """`1 mrt 2026`, for tables."""
+    told = dates.format_date(value, "d MMM y", locale=_LOCALES[language])
+    return _joined(told.replace(".", ""))
 
 
 def weekday(value: date, language: Language) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -47,7 +47,7 @@ class SegmentRow:
     value: str
     share: str
     bar: float | None
-    trend: str
+    trend: charts.Sparkline | None
     reason: str
 
 
@@ -310,6 +310,7 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
     ordered = worst_first(one)
     shown, rest = ordered[:WORST_SEGMENTS], ordered[WORST_SEGMENTS:]
     top = max([*(words.judged(s) or 0.0 for s in shown), *_levels(one)], default=0.0) * 1.04
+    trends = _trends(one, shown, view.as_of)
     return TargetBlock(
         anchor=anchor,
         id=formats.name(target.id, 60),
@@ -331,7 +332,7 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
             "segments", language, segment=words.segment_word(target, language, n=1)
         ),
         segment_word=words.capital(words.segment_word(target, language, n=1)),
-        segments=[_segment(one, s, top, view.as_of, language, currency) for s in shown],
+        segments=[_segment(one, s, top, trends.get(s.segment), language, currency) for s in shown],
         segments_more=_more(one, rest, language),
         marks=[round(100 * level / top, 2) for level in _levels(one) if top > 0],
         steps=[_step(step, view.as_of, language) for step in target.plan],
@@ -390,26 +391,40 @@ def _segment(
     view: TargetView,
     segment: Evaluation,
     top: float,
-    as_of: date,
+    trend: charts.Sparkline | None,
     language: Language,
     currency: str | None,
 ) -> SegmentRow:
     value = words.judged(segment)
     share = _share(view, segment, language)
     noun = (view.kpi.denominator or {}).get(language, "")
-    series = _series_of(view, segment)
-    window = words.judged_window(view.target, segment)
     return SegmentRow(
         name=segment_name(segment),
         status=_badge(segment, language),
         value=words.value(segment, view.kpi, language, currency),
         share=words.say("share", language, share=share, volume=noun) if share and noun else "",
         bar=round(100 * max(value, 0.0) / top, 2) if value is not None and top > 0 else None,
-        # the young days would make every line dive at its end
-        trend=charts.sparkline(series, view.kpi, as_of - timedelta(days=90), window[1])
-        if series and window
-        else "",
+        trend=trend,
         reason=words.reason(segment, view.target, view.kpi, language, currency),
+    )
+
+
+def _trends(view: TargetView, shown: list[Evaluation], as_of: date) -> dict[str, charts.Sparkline]:
+    """Three months of the segments shown, without the days that are still young.
+
+    Conversions that have yet to arrive would make every line dive at its end.
+    """
+    window = words.judged_window(view.target, view.total)
+    levels = _levels(view)
+    if not shown or window is None:
+        return {}
+    wanted = {one.segment for one in shown}
+    return charts.sparklines(
+        [series for series in view.segment_series if series.segment in wanted],
+        view.kpi,
+        as_of - timedelta(days=90),
+        window[1],
+        levels[0] if levels and not view.kpi.is_sum else None,
     )
 
 
@@ -535,6 +550,7 @@ def _counts(view: ClientView, language: Language) -> list[Mapping[str, object]]:
 
 
 def _source(state: SourceState, view: ClientView, language: Language) -> SourceRow:
+    status = source_status(state, language)
     notes = [formats.sentence_text(note, 240) for note in (state.problem or "", *state.notes)]
     if state.last_loaded_at is not None:
         moment = formats.moment(state.last_loaded_at, view.client.timezone, language)
@@ -543,11 +559,11 @@ def _source(state: SourceState, view: ClientView, language: Language) -> SourceR
         source=words.source(state.source),
         account=account_name(state),
         id="" if not state.account_name else formats.name(state.account_id),
-        status=source_status(state, language),
-        through=formats.day(state.through, language)
+        status=replace(status, word=words.capital(status.word)),
+        through=formats.short_day(state.through, language)
         if state.through
         else words.say("never_loaded", language),
-        expected=formats.day(state.expected_through, language),
+        expected=formats.short_day(state.expected_through, language),
         missing=formats.day_ranges(state.missing_days, language)
         if state.missing_days
         else words.say("none", language),

@@ -419,10 +419,6 @@ TEXT: dict[str, dict[str, Phrase]] = {
             " afgesproken is {goal}."
         ),
     },
-    "chart_empty": {
-        "en": "There is no data to draw yet.",
-        "nl": "Er is nog geen data om te tekenen.",
-    },
     # --- where the data stands
     "sources": {"en": "Where the data stands", "nl": "Hoe de data ervoor staat"},
     "sources_lead": {
@@ -440,7 +436,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "col_expected_through": {"en": "Expected through", "nl": "Verwacht tot en met"},
     "col_missing": {"en": "Missing days", "nl": "Ontbrekende dagen"},
     "col_notes": {"en": "Notes", "nl": "Bijzonderheden"},
-    "up_to_date": {"en": "up to date", "nl": "bij"},
+    "up_to_date": {"en": "up to date", "nl": "actueel"},
     "behind": {
         "en": ("1 day behind", "{n} days behind"),
         "nl": ("1 dag achter", "{n} dagen achter"),

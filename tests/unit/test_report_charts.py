@@ -115,9 +115,11 @@ def test_a_single_day_of_data_can_be_drawn() -> None:
     assert charts.chart_svg(one_day, AS_OF, (), "nl") is not None
 
 
-def test_a_sparkline_needs_two_points() -> None:
+def test_sparklines_share_one_scale_with_the_goal() -> None:
+    """7-day ratios 1/2 then 4/4; from 0.5 at the foot (22) to 1.5, the goal, at the top (2)."""
     day = date(2026, 11, 1)
-    one = Series("a", "a", [DaySums(day, 1.0, 2.0)])
-    assert charts.sparkline(one, sample.CTR, day, day) == ""
-    two = Series("a", "a", [*one.days, DaySums(day + timedelta(days=1), 3.0, 2.0)])
-    assert charts.sparkline(two, sample.CTR, day, day + timedelta(days=1)) == "M2.0 21.0L98.0 3.0"
+    short = Series("short", "", [DaySums(day, 1.0, 2.0)])
+    line = Series("line", "", [*short.days, DaySums(day + timedelta(days=1), 3.0, 2.0)])
+    drawn = charts.sparklines([short, line], sample.CTR, day, day + timedelta(days=1), 1.5)
+    assert drawn == {"line": charts.Sparkline("M2.0 22.0L98.0 12.0", 2.0)}
+    assert charts.sparklines([], sample.CTR, day, day, None) == {}

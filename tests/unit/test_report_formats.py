@@ -89,6 +89,11 @@ def test_a_span_of_days_is_told_as_short_as_can_be(start: date, end: date, dutch
     assert formats.span(start, end, "nl").replace(S, " ") == dutch
 
 
+def test_a_day_in_a_table_is_short() -> None:
+    assert formats.short_day(date(2026, 3, 1), "nl") == f"1{S}mrt{S}2026"
+    assert formats.short_day(date(2026, 9, 1), "en") == f"1{S}Sept{S}2026"
+
+
 def test_missing_days_are_told_as_ranges() -> None:
     days = [date(2026, 10, 19) + timedelta(days=i) for i in range(7)] + [date(2026, 11, 2)]
     told = formats.day_ranges(days, "en").replace(S, " ")
