@@ -57,6 +57,7 @@ from connectors.google_credentials import (
     authorized_session,
     check_url,
     grpc_channel,
+    harmless,
     make_credentials,
     plain_text,
     refresh_first,
@@ -348,21 +349,21 @@ class GA4:
     def _fail(self, error: Exception, property_id: str) -> NoReturn:
         """Raise the SourceError that ``error`` means; pass on what is not the vendor's."""
         if isinstance(error, GoogleAuthError):
-            raise auth_problem(error) from error
+            raise auth_problem(error) from harmless(error, self._credentials)
         if isinstance(error, api.GoogleAPICallError):
             if "Getting metadata from plugin failed" in (error.message or ""):
                 # the channel could not refresh the token and calls it 503: ask for the reason
                 refresh_first(self._credentials, force=True)
-            raise self._problem(error, property_id) from error
+            raise self._problem(error, property_id) from harmless(error, self._credentials)
         if isinstance(error, requests.RequestException | OSError):
             raise TransientError(
                 f"GA4 could not be reached: {type(error).__name__}", reason="unreachable"
-            ) from error
+            ) from harmless(error, self._credentials)
         if isinstance(error, _Undecodable):
             raise TransientError(
                 "GA4's answer is not what the API promises (cut off, or from another server)",
                 reason="malformed_answer",
-            ) from error
+            ) from harmless(error, self._credentials)
         raise error
 
     def _problem(self, error: api.GoogleAPICallError, property_id: str) -> SourceError:

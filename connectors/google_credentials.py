@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -188,7 +189,7 @@ def refresh_first(credentials: Credentials, *, force: bool = False) -> None:
         try:
             credentials.refresh(request)  # type: ignore[no-untyped-call]
         except GoogleAuthError as e:
-            raise auth_problem(e) from e
+            raise auth_problem(e) from harmless(e, credentials)
 
 
 def auth_problem(error: GoogleAuthError) -> SourceError:
@@ -294,14 +295,23 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
 
 def plain_text(text: str, credentials: Credentials | None = None) -> str:
     """Return a vendor's words as one short line in which no secret of ``credentials`` stands."""
-    for name in ("token", "refresh_token", "client_secret"):
-        secret = getattr(credentials, name, None)
-        if isinstance(secret, str) and secret:
-            text = text.replace(secret, "***")
+    for secret in _secrets(credentials):
+        text = text.replace(secret, "***")
     line = " ".join(text.split())
     if "<html" in line[:200].lower() or line[:9].lower() == "<!doctype":
         return "an HTML page, not an answer of the API"
     return line if len(line) <= 300 else line[:299] + "…"
+
+
+def harmless(error: Exception, credentials: Credentials) -> Exception | None:
+    """Return ``error`` as a cause to chain from, None when its traceback would show a secret."""
+    told = "".join(traceback.format_exception(error))
+    return None if any(secret in told for secret in _secrets(credentials)) else error
+
+
+def _secrets(credentials: Credentials | None) -> list[str]:
+    held = (getattr(credentials, n, None) for n in ("token", "refresh_token", "client_secret"))
+    return [secret for secret in held if isinstance(secret, str) and secret]
 
 
 def who(credentials: Credentials) -> str:

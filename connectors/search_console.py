@@ -46,6 +46,7 @@ from connectors.base import (
 from connectors.google_credentials import (
     auth_problem,
     check_url,
+    harmless,
     is_loopback,
     make_credentials,
     plain_text,
@@ -266,14 +267,14 @@ class SearchConsole:
     def _fail(self, error: Exception, site: str) -> NoReturn:
         """Raise the SourceError that ``error`` means; pass on what is not the vendor's."""
         if isinstance(error, HttpError):
-            raise self._problem(error, site) from error
+            raise self._problem(error, site) from harmless(error, self._credentials)
         if isinstance(error, GoogleAuthError):
-            raise auth_problem(error) from error
+            raise auth_problem(error) from harmless(error, self._credentials)
         if isinstance(error, httplib2.HttpLib2Error | http.client.HTTPException | OSError):
             raise TransientError(
                 f"Search Console could not be reached: {type(error).__name__}",
                 reason="unreachable",
-            ) from error
+            ) from harmless(error, self._credentials)
         raise error
 
     def _problem(self, error: HttpError, site: str) -> SourceError:
