@@ -167,28 +167,75 @@ def parse_yaml(data: bytes | str, name: str) -> Document:
     if len(data) > MAX_BYTES:
         problem = f"is larger than {MAX_BYTES // 1_000_000} MB"
         return Document(None, (Finding(name, 1, "file", problem, "split it up"),))
+    findings: list[Finding] = []
+    text = _decode(data, name, findings)
+    if text is None:
+        return Document(None, tuple(findings))
+    root, failure = _parse(text, name, findings)
+    if failure is not None and _is_tab(failure, text):
+        # a tab hides nothing: read on as if it were spaces
+        lines = text.splitlines(keepends=True)
+        for i, line in enumerate(lines):
+            indent = line[: len(line) - len(line.lstrip(" \t"))]
+            if "\t" in indent:
+                expected = "YAML is indented with spaces"
+                findings.append(Finding(name, i + 1, "file", "a tab", expected))
+                lines[i] = indent.replace("\t", "  ") + line[len(indent) :]
+        text = "".join(lines)
+        root, failure = _parse(text, name, findings)
+    if failure is not None:
+        findings.append(_syntax_finding(failure, text, name))
+    if findings and root is not None and not isinstance(root.value, dict):
+        root = None  # what is left of it says nothing
+    return Document(root, tuple(findings))
+
+
+def _decode(data: bytes, name: str, findings: list[Finding]) -> str | None:
+    """The text, with what cannot stand in YAML noted and replaced; None if it is no text."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         line = data[: e.start].count(b"\n") + 1
         problem = f"is not UTF-8 (byte 0x{data[e.start]:02x})"
-        expected = "save the file as UTF-8"
-        return Document(None, (Finding(name, line, "file", problem, expected),))
+        findings.append(Finding(name, line, "file", problem, "save the file as UTF-8"))
+        if b"\x00" in data:
+            return None  # UTF-16 or no text at all
+        text = data.decode("utf-8-sig", "replace")
     if odd := UNPRINTABLE.search(text):
         line = text.count("\n", 0, odd.start()) + 1
         problem = f"holds the control character U+{ord(odd.group()):04X}"
-        return Document(None, (Finding(name, line, "file", problem, "remove it"),))
-    findings: list[Finding] = []
+        findings.append(Finding(name, line, "file", problem, "remove it"))
+        text = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text
+
+
+def _parse(
+    text: str, name: str, findings: list[Finding]
+) -> tuple[Node | None, yaml.YAMLError | None]:
+    """The tree, or why there is none; a parse that a tab stopped notes nothing."""
+    found: list[Finding] = []
     try:
-        root = _build(_events(text), name, findings)
-    except yaml.MarkedYAMLError as e:
-        findings.append(_syntax_finding(e, text, name))
-        root = None
-    except (yaml.YAMLError, ValueError, RecursionError) as e:
-        # what a parser may still say without a position
-        findings.append(Finding(name, 1, "file", f"is not YAML ({type(e).__name__})"))
-        root = None
-    return Document(root, tuple(findings))
+        root = _build(_events(text), name, found)
+    except yaml.YAMLError as e:
+        if not _is_tab(e, text):
+            findings.extend(found)
+        return None, e
+    except (ValueError, OverflowError) as e:
+        # PyYAML's own parser has no words for "\\UFFFFFFFF" or %YAML 9…9
+        findings.extend(found)
+        return None, yaml.YAMLError(str(e))
+    findings.extend(found)
+    return root, None
+
+
+def _is_tab(e: yaml.YAMLError, text: str) -> bool:
+    """Whether a tab in the indentation stopped the parser."""
+    mark = e.problem_mark if isinstance(e, yaml.MarkedYAMLError) else None
+    lines = text.splitlines()
+    if mark is None or mark.line >= len(lines):
+        return False
+    line = lines[mark.line]
+    return "\t" in line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -240,9 +287,10 @@ def _build(events: Iterator[yaml.Event], name: str, findings: list[Finding]) -> 
         if key == "<<" and event.implicit[0]:
             top.drop = True
             tell(mark, top.place, "merge keys (<<) are not supported", "write the keys out")
-        elif key == "":
+        elif key == "" or UNPRINTABLE.search(key):
             top.drop = True
-            tell(mark, top.place, "a key is empty", "expected `key: value`")
+            problem = "a key holds a control character" if key else "a key is empty"
+            tell(mark, top.place, problem, "expected `key: value`")
         elif (first := top.entries.get(key)) is not None:
             top.drop = True
             expected = f"it is already on line {first.key_line}; keep one of them"
@@ -348,18 +396,18 @@ def _short(text: str | None, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _syntax_finding(e: yaml.MarkedYAMLError, text: str, name: str) -> Finding:
+def _syntax_finding(e: yaml.YAMLError, text: str, name: str) -> Finding:
+    if not isinstance(e, yaml.MarkedYAMLError):
+        return Finding(name, 1, "file", _short(f"is not valid YAML: {e}", 200))
     mark = e.problem_mark or e.context_mark
     line = mark.line + 1 if mark else 1
     lines = text.splitlines()
     written = lines[line - 1] if line <= len(lines) else ""
     problem = e.problem or e.context or "cannot be understood"
-    if "\t" in written[: len(written) - len(written.lstrip())] or (
-        "cannot start any token" in problem and "\t" in written
-    ):
-        return Finding(name, line, "file", "a tab", "YAML is indented with spaces")
     if "cannot start any token" in problem:
         char = written[mark.column : mark.column + 1] if mark else ""
+        if char == "\t":
+            return Finding(name, line, "file", "a tab", "YAML is indented with spaces")
         expected = "put the text in quotes"
         return Finding(name, line, "file", f'text cannot begin with "{char}"', expected)
     if "mapping values are not allowed" in problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,24 @@ def test_invalid_utf_8_is_told_with_its_line() -> None:
     ]
 
 
+def test_a_tab_or_an_odd_byte_hides_nothing_that_comes_after_it() -> None:
+    document = parse_yaml(b"a:\n\t- b\n\t- c\nd: caf\xe9\nd: 1\ne: \x07\n", "f.yaml")
+    assert [(f.line, f.problem) for f in document.findings] == [
+        (4, "is not UTF-8 (byte 0xe9)"),
+        (6, "holds the control character U+0007"),
+        (2, "a tab"),
+        (3, "a tab"),
+        (5, 'duplicate key "d"'),
+    ]
+    assert document.root is not None
+    assert document.root.plain() == {"a": ["b", "c"], "d": "caf\ufffd", "e": "\ufffd"}
+
+
+def test_utf_16_is_told_once() -> None:
+    (finding,) = parse_yaml("a: 1\nb: 2\n".encode("utf-16"), "f.yaml").findings
+    assert str(finding) == "f.yaml:1: file: is not UTF-8 (byte 0xff); save the file as UTF-8"
+
+
 def test_a_byte_order_mark_and_windows_line_ends_are_fine() -> None:
     document = parse_yaml(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n", "f.yaml")
     assert document.root is not None
@@ -175,19 +194,32 @@ def test_a_finding_is_one_line_whatever_it_quotes() -> None:
     assert "\x1b" not in str(finding)
 
 
+def parse_without_libyaml(data: str | bytes) -> Document:
+    loader = yaml_loader._Loader
+    yaml_loader._Loader = yaml.SafeLoader
+    try:
+        return parse_yaml(data, "f.yaml")
+    finally:
+        yaml_loader._Loader = loader
+
+
 PIECES = ["a", "b: ", "- ", "\n", "  ", "\t", "{", "}", "[", "]", ",", ": ", "? ", "&x ", "*x"]
 PIECES += ["!t ", "!!int ", "'", '"', "|\n", ">-\n", "#", "%", "---\n", "...\n", "<<: ", "3,5%"]
 PIECES += ["é", "\x00", "\ufeff", "@", "`", "\\x", "~", ".nan", "%YAML 1.2\n", "%TAG ! x:\n"]
 yaml_pieces = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 
 
-@given(st.one_of(yaml_pieces, st.text(), st.binary()))
-@example("{" * 100)
-@example("a: !<tag:yaml.org,2002:str> b")
-@example("\ud800")
-def test_no_input_gives_anything_but_a_tree_or_findings(data: str | bytes) -> None:
-    document = parse_yaml(data, "f.yaml")
+@given(st.one_of(yaml_pieces, st.text(), st.binary()), st.booleans())
+@example("{" * 100, True)
+@example("a: !<tag:yaml.org,2002:str> b", True)
+@example("\ud800", True)
+@example('a: "\\UFFFFFFFF"', False)
+@example(f"%YAML {'9' * 5000}.1\n---\na: 1", False)
+@example('"\\x00": "\\ud800"', False)
+def test_no_input_gives_anything_but_a_tree_or_findings(data: str | bytes, fast: bool) -> None:
+    document = parse_yaml(data, "f.yaml") if fast else parse_without_libyaml(data)
     assert all(finding.line >= 1 for finding in document.findings)
+    assert all(len(str(finding).splitlines()) == 1 for finding in document.findings)
     if document.root is not None:
         document.root.plain()
 
@@ -196,44 +228,24 @@ def test_no_input_gives_anything_but_a_tree_or_findings(data: str | bytes) -> No
 @given(yaml_pieces)
 def test_pyyamls_two_parsers_agree_on_the_tree(text: str) -> None:
     """Machines without libyaml read the same configuration."""
-    fast = parse_yaml(text, "f.yaml")
-    loader = yaml_loader._Loader
-    yaml_loader._Loader = yaml.SafeLoader
-    try:
-        pure = parse_yaml(text, "f.yaml")
-    finally:
-        yaml_loader._Loader = loader
+    fast, pure = parse_yaml(text, "f.yaml"), parse_without_libyaml(text)
     if fast.root is not None and pure.root is not None:
         assert repr(fast.root.plain()) == repr(pure.root.plain())
 
 
+printable = st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn", "Zl", "Zp"]), max_size=8)
 json_like = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**15), 10**15) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers(-(10**15), 10**15) | printable,
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(min_size=1, max_size=5), inner, max_size=3)
+        st.lists(inner, max_size=3) | st.dictionaries(printable.filter(bool), inner, max_size=3)
     ),
     max_leaves=8,
 )
 
 
-@given(json_like)
-def test_what_pyyaml_writes_with_quotes_is_read_back_unchanged(value: object) -> None:
-    text = yaml.safe_dump(value, allow_unicode=False, default_style='"', version=(1, 2))
-    text = text.replace('!!int "', '"').replace('!!null "null"', '"null"')
-    text = text.replace('!!bool "', '"')
-
-    def as_text(node: object) -> object:
-        if isinstance(node, dict):
-            return {key: as_text(child) for key, child in node.items()}
-        if isinstance(node, list):
-            return [as_text(child) for child in node]
-        if node is None or isinstance(node, bool):
-            return {None: "null", True: "true", False: "false"}[node]
-        return str(node)
-
-    document = parse_yaml(text, "f.yaml")
-    if "!!" not in str(value):
-        assert document.findings == ()
-        assert document.root is not None
-        assert document.root.plain() == as_text(value)
+@given(st.dictionaries(printable.filter(bool), json_like, max_size=3))
+def test_json_is_read_as_what_it_is(value: dict[str, object]) -> None:
+    document = parse_yaml(json.dumps(value, ensure_ascii=False), "f.yaml")
+    assert document.findings == ()
+    assert document.root is not None
+    assert document.root.plain() == value
