@@ -39,9 +39,7 @@ from connectors.base import AuthError, Connection, SourceError, TransientError
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
 TOKEN_TIMEOUT_SECONDS = 30.0
 # google-auth is only partly typed
-_account_credentials: Callable[..., Credentials] = (
-    ServiceAccountCredentials.from_service_account_info
-)
+_from_key: Callable[..., Credentials] = ServiceAccountCredentials.from_service_account_info
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 # What the token endpoint says (RFC 6749 §5.2 and Google's own) and what to do about it.
@@ -89,6 +87,17 @@ class _Busy(TransportError):
         super().__init__(what, retryable=True)  # type: ignore[no-untyped-call]
         self.what = what
         self.retry_after_seconds = wait
+
+
+class _LocalServiceAccount(ServiceAccountCredentials):
+    """A service account whose tokens come from elsewhere than Google, and stay there.
+
+    google-auth looks up each service account's regional access boundary at
+    iamcredentials.googleapis.com, in a thread of its own and with the token.
+    """
+
+    def _is_regional_access_boundary_lookup_required(self) -> bool:
+        return False
 
 
 class _TrustingAdapter(HTTPAdapter):
@@ -155,9 +164,11 @@ def _user(connection: Connection) -> Credentials:
 def _service_account(connection: Connection, key_file: Path, scopes: Sequence[str]) -> Credentials:
     try:
         info = json.loads(key_file.read_text(encoding="utf-8"))
+        make = _from_key
         if connection.token_uri is not None:
             info["token_uri"] = connection.token_uri
-        return _account_credentials(info, scopes=list(scopes))
+            make = _LocalServiceAccount.from_service_account_info
+        return make(info, scopes=list(scopes))
     except OSError as e:
         raise AuthError(
             f"the key file {key_file} cannot be read: {e.strerror}",

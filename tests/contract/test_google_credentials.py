@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import traceback
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.transport.requests import Request
 from pydantic import SecretStr
 
 from connectors.base import AuthError, Connection, SourceError, TransientError
@@ -86,7 +88,17 @@ def test_threads_that_need_a_token_together_fetch_one() -> None:
         assert len(asked) == 1
 
 
-def test_a_service_account_signs_an_assertion_for_the_configured_token_uri(tmp_path: Path) -> None:
+def test_a_service_account_signs_for_the_configured_token_uri_and_asks_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[str] = []
+    look_up = socket.getaddrinfo
+
+    def noted(host: str, *args: Any, **kwargs: Any) -> Any:
+        looked_up.append(host)
+        return look_up("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -109,6 +121,11 @@ def test_a_service_account_signs_an_assertion_for_the_configured_token_uri(tmp_p
         refresh_first(credentials)
         assert "jwt-bearer" in asked[0]
         assert credentials.token == "ya29.x"
+        before = set(threading.enumerate())
+        credentials.before_request(Request(), "POST", "https://127.0.0.1:9/x", {})
+        for thread in set(threading.enumerate()) - before:
+            thread.join(5)
+    assert set(looked_up) == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(
