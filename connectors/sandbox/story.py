@@ -24,6 +24,7 @@ E_BIKES_FALL_ON = date(2026, 10, 12)
 RENAMED_ON = date(2026, 11, 10)
 REMOVED_ON = date(2026, 8, 31)
 LOST_WEEK = (date(2026, 10, 19), date(2026, 10, 25))  # both ends included
+LOST_WEEK_ACCOUNT, LOST_WEEK_PROPERTY = "3333333333", "322222222"
 
 Channel = Literal["SEARCH", "SHOPPING", "PERFORMANCE_MAX", "DISPLAY", "VIDEO"]
 Shop = Literal["bicycles", "flowers"]

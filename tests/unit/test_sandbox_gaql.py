@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from google.ads.googleads.v26.errors.types.query_error import QueryErrorEnum
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.sandbox.gaql import Condition, GaqlError, Ordering, during, parse
@@ -112,6 +112,7 @@ campaign.id metrics.clicks campaign , ( ) = >= != 5 -1 2.5 'x' "y" '\\\\' \\ ' ;
 """
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.sampled_from(WORDS.split()), max_size=14))
 def test_whatever_is_asked_is_read_or_refused(words: list[str]) -> None:
     try:
