@@ -13,6 +13,9 @@ from connectors.base import Column, Table
 
 TEXT, INTEGER, NUMBER, DAY, FLAG = pa.string(), pa.int64(), pa.float64(), pa.date32(), pa.bool_()
 
+# Long enough to keep requests few, short enough to be repeated; GA4 samples longer ranges sooner.
+QUARTER_DAYS = 92
+
 # --- Google Ads -------------------------------------------------------------------------------
 # Daily segments go back 37 months; 1,110 days is what stays inside it (facts: Airbyte #78504).
 ADS_RETENTION_DAYS = 1110
@@ -72,7 +75,7 @@ ADS_CAMPAIGN_DAY = Table(
         *_ADS_CONVERSIONS,
     ),
     key=("account_id", "date_day", "campaign_id", "device", "network"),
-    max_days=31,
+    max_days=QUARTER_DAYS,
     retention_days=ADS_RETENTION_DAYS,
 )
 ADS_CONVERSION_ACTION_DAY = Table(
@@ -88,7 +91,7 @@ ADS_CONVERSION_ACTION_DAY = Table(
         *_ADS_CONVERSIONS,
     ),
     key=("account_id", "date_day", "campaign_id", "conversion_action_id"),
-    max_days=31,
+    max_days=QUARTER_DAYS,
     retention_days=ADS_RETENTION_DAYS,
 )
 ADS_CONVERSION_ACTION = Table(
@@ -129,7 +132,7 @@ GA4_CHANNEL_DAY = Table(
     "channel_day",
     (*_GA4_FACT, Column("session_default_channel_group", TEXT), *_GA4_SESSIONS),
     key=("account_id", "date_day", "session_default_channel_group"),
-    max_days=31,
+    max_days=QUARTER_DAYS,
 )
 GA4_CAMPAIGN_DAY = Table(
     "ga4",
@@ -142,7 +145,7 @@ GA4_CAMPAIGN_DAY = Table(
         *_GA4_SESSIONS,
     ),
     key=("account_id", "date_day", "session_source", "session_medium", "session_campaign_name"),
-    max_days=31,
+    max_days=QUARTER_DAYS,
 )
 GA4_KEY_EVENT_DAY = Table(
     "ga4",
@@ -154,7 +157,7 @@ GA4_KEY_EVENT_DAY = Table(
         Column("key_events", NUMBER),
     ),
     key=("account_id", "date_day", "session_default_channel_group", "event_name"),
-    max_days=31,
+    max_days=QUARTER_DAYS,
 )
 
 # --- Search Console ---------------------------------------------------------------------------
