@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,6 +73,8 @@ _COLUMN_KEYS = frozenset(("unit", "means", "accepted", "at_least"))
 _CHECK_KEYS = frozenset(("sentence", "severity"))
 # How many violating rows a result carries, for people to look at.
 EXAMPLES = 5
+# Violating rows are counted in pieces, so that a check that fails everywhere fits in memory.
+FETCH_ROWS = 10_000
 
 
 class ModelError(Exception):
@@ -578,25 +581,21 @@ def _violations(
     severity: Severity,
     sql: str,
 ) -> CheckResult:
-    found = connection.execute(f"select * from ({sql}\n) as violating")
+    found = connection.execute(f"select * from ({sql}\n) as violating order by all")
     columns = [column[0] for column in found.description or []]
-    rows = found.fetchmany(10_000)
-    count = len(rows)
-    while more := len(found.fetchmany(10_000)):
-        count += more
-    examples = tuple(
-        {
-            column: "unknown" if value is None else str(value)
-            for column, value in zip(columns, row, strict=True)
-        }
-        for row in rows[:EXAMPLES]
-    )
-    clients: dict[str, int] = {}
-    if "client" in columns:
-        place = columns.index("client")
-        for row in rows:
-            clients[str(row[place])] = clients.get(str(row[place]), 0) + 1
-    return CheckResult(name, sentence, severity, count, examples, tuple(sorted(clients.items())))
+    client = columns.index("client") if "client" in columns else None
+    count = 0
+    examples: list[dict[str, str]] = []
+    by_client: Counter[str] = Counter()
+    while rows := found.fetchmany(FETCH_ROWS):
+        count += len(rows)
+        for row in rows[: EXAMPLES - len(examples)]:
+            told = ("unknown" if value is None else str(value) for value in row)
+            examples.append(dict(zip(columns, told, strict=True)))
+        if client is not None:
+            by_client.update(str(row[client]) for row in rows)
+    clients = tuple(sorted(by_client.items()))
+    return CheckResult(name, sentence, severity, count, tuple(examples), clients)
 
 
 def _check_model(
@@ -619,7 +618,7 @@ def _check_model(
                 "error",
                 f"count(*) - count(distinct hash({', '.join(keys)}))",
                 f"select {', '.join(keys)}, count(*) as rows from {quoted} "
-                "group by all having count(*) > 1 order by all",
+                "group by all having count(*) > 1",
             )
         )
     never_null = [_quoted(column) for column in model.grain if column not in inherited.not_null]
@@ -631,7 +630,7 @@ def _check_model(
                 f"In {model.name} every part of the grain is known: {', '.join(model.grain)}.",
                 "error",
                 f"count(*) filter (where {condition})",
-                f"select {', '.join(keys)} from {quoted} where {condition} order by all",
+                f"select {', '.join(keys)} from {quoted} where {condition}",
             )
         )
     for column in model.columns:
@@ -647,7 +646,7 @@ def _check_model(
                     "warn",
                     f"count(*) filter (where {condition})",
                     f"select {', '.join(dict.fromkeys([*keys, name]))} from {quoted} "
-                    f"where {condition} order by all",
+                    f"where {condition}",
                 )
             )
         if column.at_least is not None:
@@ -659,7 +658,7 @@ def _check_model(
                     "error",
                     f"count(*) filter (where {condition})",
                     f"select {', '.join(dict.fromkeys([*keys, name]))} from {quoted} "
-                    f"where {condition} order by all",
+                    f"where {condition}",
                 )
             )
     if not promises:

@@ -592,6 +592,20 @@ def test_a_failed_check_shows_rows_and_says_so() -> None:
     assert "1 row against the rule: Per client, site and day" in str(check)
 
 
+def test_violations_are_counted_per_client_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.models.FETCH_ROWS", 4)
+    days = [f"2026-10-{day:02}" for day in range(2, 9)]
+    extra = [{**SITE, "client": client, "date_day": day} for client in ("a", "b") for day in days]
+    check = failed(
+        {"raw.search_console__site_day": extra}, after="delete from marts.organic_search_day"
+    )["organic_search_day_equals_raw"]
+    assert check.violations == 15
+    assert check.by_client == (("a", 7), ("b", 7), ("fietsgoed", 1))
+    assert [(row["client"], row["date_day"]) for row in check.examples] == [
+        ("a", day) for day in days[:5]
+    ]
+
+
 def test_a_join_that_doubles_rows_is_found_in_a_view_too(tmp_path: Path) -> None:
     """Views that only rename are not scanned again; one that joins must be."""
     connection = open_empty()
