@@ -686,7 +686,7 @@ class ClientReader(FileReader):
             "for_each": self.read(node, "for_each", place, lambda n: _dimension(n, kpi), None),
             "goal": goal,
             "period": period,
-            "measure": self.measure(node, place, kpi),
+            "measure": self.measure(node, place, kpi, period),
             "agreed": self.agreed(node, place),
             "realistic_because": self.realistic(node, place),
             "plan": self.plan(node, place, period),
@@ -737,7 +737,20 @@ class ClientReader(FileReader):
                 continue
             values = self.items(scope, key, place, lambda n, k=key: self.scope_value(n, k))  # type: ignore[misc]
             found[key] = tuple(dict.fromkeys(value for _, value in values))
+            if key == "account_id" and kpi is not None:
+                self.check_accounts(values, join(place, key), kpi)
         return found
+
+    def check_accounts(self, written: list[tuple[Node, str]], place: str, kpi: Kpi) -> None:
+        """Warn of an account that the client does not list; discovered ones are unknown here."""
+        sources = [self.sources[name] for name in kpi.sources if name in self.sources]
+        ids = [account_id for source in sources for account_id in source.ids]
+        if not ids or any(source.discover for source in sources):
+            return
+        for node, account_id in written:
+            if account_id not in ids:
+                problem = f"the account {quoted(account_id)} is not one of this client's"
+                self.tell(node, place, problem, suggest(account_id, ids), "warning")
 
     def scope_value(self, node: Node, dimension: str) -> str:
         text = read.scalar_text(node, "expected text")
@@ -913,7 +926,7 @@ class ClientReader(FileReader):
         values: Values = {"start": start, "end": end, "every": every or None, "said": said}
         return Period(**values)
 
-    def measure(self, target: Node, place: str, kpi: Kpi | None) -> Measure:
+    def measure(self, target: Node, place: str, kpi: Kpi | None, period: Period | None) -> Measure:
         node = self.mapping(target, "measure", place)
         if node is None:
             return Measure()
@@ -923,6 +936,15 @@ class ClientReader(FileReader):
         if least and not least.is_null and kpi is not None and kpi.is_sum:
             problem = f"{kpi.name} is a sum and has no denominator"
             self.tell(least, join(place, "min_denominator"), problem, "use min_numerator")
+        window = node.get("window")
+        if window and not window.is_null and period is not None:
+            problem = ""
+            if period.rolling_days:
+                problem = "a rolling period is its own window"
+            elif kpi is not None and kpi.is_sum:
+                problem = f"{kpi.name} is a sum: only its last days would count towards the goal"
+            if problem:
+                self.tell(window, join(place, "window"), problem, "remove it", "warning")
         values: Values = {
             "window_days": self.read(node, "window", place, read.days, None),
             "min_denominator": self.read(node, "min_denominator", place, read.number, None),

@@ -328,6 +328,22 @@ def test_periods_that_are_none_are_refused(tmp_path: Path, period: str | None, s
     assert finding.startswith("clients/shop.yaml:" + ("10: " if period is not None else "6: "))
 
 
+@pytest.mark.parametrize(
+    ("kpi", "goal", "period", "said"),
+    [
+        ("clicks", "{at_least: 9000}", "2026-Q4", "clicks is a sum: only its last days would"),
+        ("cac", "{at_most: 45}", "{rolling: 7d}", "a rolling period is its own window"),
+    ],
+)
+def test_a_window_that_changes_what_the_goal_means_is_a_warning(
+    tmp_path: Path, kpi: str, goal: str, period: str, said: str
+) -> None:
+    text = target(kpi=kpi, goal=goal, period=period, measure="{window: 28d}")
+    (warning,) = loaded(tmp_path, shop=text).warnings
+    assert (warning.line, warning.severity) == (13, "warning")
+    assert said in str(warning)
+
+
 def test_a_path_from_here_to_there_needs_one_period(tmp_path: Path) -> None:
     (finding,) = findings(tmp_path, shop=target(period="{rolling: 7d}"))
     assert "a goal from–to needs one period" in finding
@@ -444,6 +460,18 @@ def test_every_smart_mistake_is_named_with_its_line(
     assert any(said in finding for finding in told), told
     assert [f for f in told if f.startswith(f"clients/shop.yaml:{line}: targets[0]")]
     assert len(told) <= 2
+
+
+def test_an_account_that_the_client_does_not_list_is_a_warning(tmp_path: Path) -> None:
+    text = target(where="{account_id: [111-111-1111, 111-111-1112]}")
+    (warning,) = loaded(tmp_path, shop=text).warnings
+    assert 'the account "1111111112" is not one of this client\'s; did you mean "11111' in str(
+        warning
+    )
+    discovered = text.replace("customer_ids: [111-111-1111]", "discover: true").replace(
+        "discover: true", "discover: true, login_customer_id: 1000000001"
+    )
+    assert loaded(tmp_path, shop=discovered).warnings == ()
 
 
 def test_folded_text_becomes_one_line(tmp_path: Path) -> None:
