@@ -48,7 +48,8 @@ Size = Literal["wide", "narrow", "mail"]
 _SIZES: dict[Size, tuple[int, int]] = {"wide": (700, 310), "narrow": (340, 220), "mail": (560, 220)}
 # How much of the past stands before the period, so that a reader sees where it came from.
 _CONTEXT_DAYS = (28, 62)
-_TRAILING_DAYS = 7
+# Two whole weeks: a week of a small account is mostly noise.
+_TRAILING_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
 
     A sum is added up over its period beside the even pace. A ratio with a
     measuring window is drawn over that window, day by day. Any other ratio is
-    drawn from the start of its period, with its last seven days behind it.
+    drawn from the start of its period, with its last fourteen days behind it.
     """
     evaluation, kpi, target = view.total, view.kpi, view.target
     if not view.series.days:
@@ -254,7 +255,7 @@ def sparklines(
     end: date,
     goal: float | None,
 ) -> dict[str, Sparkline]:
-    """The segments over ``start``..``end``, seven days at a time, by segment.
+    """The segments over ``start``..``end``, fourteen days at a time, by segment.
 
     All on one scale with the goal, so that they can be compared and noise looks
     like noise. A segment with fewer than two points has none.

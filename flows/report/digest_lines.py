@@ -167,7 +167,7 @@ def troubled_accounts(digest: Digest) -> list[AccountLine]:
     for state in digest.sources:
         status = source_status(state, digest.locale)
         if status.tone != "good":
-            problem = formats.sentence_text(state.problem, 200) if state.problem else ""
+            problem = formats.problem_text(state.problem) if state.problem else ""
             if state.missing_days and not state.problem:
                 problem = formats.day_ranges(state.missing_days, digest.locale)
             found.append(

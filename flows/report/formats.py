@@ -7,6 +7,7 @@ no-break spaces. English is British English (1 March 2026).
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -235,6 +236,20 @@ def name(text: str, limit: int = NAME_LIMIT) -> str:
 def sentence_text(text: str, limit: int = 400) -> str:
     """Longer text from a config file or an error message, cleaned like a name."""
     return name(text, limit)
+
+
+def problem_text(text: str, limit: int = 180) -> str:
+    """An error message in short: its first sentence, and the vendor's code if it has one.
+
+    The whole text, with the request id, is in the log and in ops.loads.
+    """
+    told = name(text, 4 * limit)
+    if len(told) <= limit:
+        return told
+    code = re.search(r"\(([A-Z][A-Z0-9_]{4,59})\)", told)
+    first = re.split(r"(?<=[a-z)\d])\. |; ", told, maxsplit=1)[0].rstrip(".")
+    tail = f" {code.group(0)}" if code and code.group(0) not in first else ""
+    return name(first, limit - len(tail)) + tail
 
 
 def _cents(currency: str) -> int:

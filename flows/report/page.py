@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -106,7 +106,8 @@ class SourceRow:
     through: str
     expected: str
     missing: str
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
+    loaded: str
 
 
 def render_report(view: ClientView) -> str:
@@ -522,7 +523,7 @@ def _notes(one: TargetView, language: Language, currency: str | None) -> list[st
             words.say(
                 "settled_note",
                 language,
-                kpi=words.kpi_short(kpi, language),
+                kpi=words.kpi_inside(kpi, language),
                 value=formats.value_apart_from(
                     total.value, (total.settled_value,), kpi, language, currency
                 ),
@@ -551,14 +552,18 @@ def _counts(view: ClientView, language: Language) -> list[Mapping[str, object]]:
 
 def _source(state: SourceState, view: ClientView, language: Language) -> SourceRow:
     status = source_status(state, language)
-    notes = [formats.sentence_text(note, 240) for note in (state.problem or "", *state.notes)]
+    notes = [formats.problem_text(state.problem)] if state.problem else []
+    notes += [words.capital(formats.name(note, 240)) for note in state.notes]
+    loaded = ""
     if state.last_loaded_at is not None:
         moment = formats.moment(state.last_loaded_at, view.client.timezone, language)
-        notes.append(words.capital(words.say("loaded_at", language, moment=moment)))
+        loaded = words.capital(words.say("loaded_at", language, moment=moment))
     return SourceRow(
         source=words.source(state.source),
         account=account_name(state),
-        id="" if not state.account_name else formats.name(state.account_id),
+        id=formats.name(state.account_id)
+        if state.account_name not in ("", state.account_id)
+        else "",
         status=replace(status, word=words.capital(status.word)),
         through=formats.short_day(state.through, language)
         if state.through
@@ -568,6 +573,7 @@ def _source(state: SourceState, view: ClientView, language: Language) -> SourceR
         if state.missing_days
         else words.say("none", language),
         notes=[note for note in notes if note != formats.NOTHING],
+        loaded=loaded,
     )
 
 

@@ -358,7 +358,10 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": ("nog 1 dag", "nog {n} dagen"),
     },
     "deadline_over": {"en": "period over", "nl": "periode voorbij"},
-    "why_realistic": {"en": "Within reach because {because}", "nl": "Haalbaar omdat {because}"},
+    "why_realistic": {
+        "en": "Why it is realistic: {because}",
+        "nl": "Waarom het haalbaar is: {because}",
+    },
     "agreed_label": {"en": "Agreed", "nl": "Afgesproken"},
     "agreed_by_on": {"en": "agreed by {names} on {day}", "nl": "afgesproken door {names} op {day}"},
     "agreed_on": {"en": "agreed on {day}", "nl": "afgesproken op {day}"},
@@ -571,6 +574,12 @@ def kpi_short(kpi: Kpi, language: Language) -> str:
     return found.group(1) if found else label
 
 
+def kpi_inside(kpi: Kpi, language: Language) -> str:
+    """The same in the middle of a sentence: `organic sessions`, but `CTR`."""
+    told = kpi_short(kpi, language)
+    return told[:1].lower() + told[1:] if told[1:2].islower() else told
+
+
 def is_plural(kpi: Kpi, language: Language) -> bool:
     """Whether a sentence about the KPI takes the plural: sessions are, kosten staan."""
     words = kpi_short(kpi, language).lower().split()
@@ -759,7 +768,7 @@ def reason(
         else bare_goal
     )
     values: dict[str, str] = {
-        "kpi": kpi_short(kpi, language),
+        "kpi": kpi_inside(kpi, language),
         "stands": pick(VERBS["stands"][language], 2 if is_plural(kpi, language) else 1),
         "came_to": pick(VERBS["came_to"][language], 2 if is_plural(kpi, language) else 1),
         "value": told_value,
@@ -811,7 +820,7 @@ def _detail(key: str, detail: str | int | float, language: Language) -> str:
         try:
             return formats.day(date.fromisoformat(detail), language)
         except ValueError:
-            told = formats.sentence_text(detail)
+            told = formats.problem_text(detail) if key == "problem" else formats.name(detail, 200)
             return told if key != "problem" or told.endswith((".", "…", "!", "?")) else told + "."
     return formats.quantity(float(detail), "count", language)
 

@@ -116,7 +116,7 @@ def test_a_single_day_of_data_can_be_drawn() -> None:
 
 
 def test_sparklines_share_one_scale_with_the_goal() -> None:
-    """7-day ratios 1/2 then 4/4; from 0.5 at the foot (22) to 1.5, the goal, at the top (2)."""
+    """14-day ratios 1/2 then 4/4; from 0.5 at the foot (22) to 1.5, the goal, at the top (2)."""
     day = date(2026, 11, 1)
     short = Series("short", "", [DaySums(day, 1.0, 2.0)])
     line = Series("line", "", [*short.days, DaySums(day + timedelta(days=1), 3.0, 2.0)])

@@ -135,3 +135,17 @@ def test_a_cut_name_never_ends_in_half_an_emoji() -> None:
     for limit in range(5, 30):
         told = formats.name("👩\u200d👧\u200d👦" * 40, limit)
         assert told[-2] != "\u200d"
+
+
+def test_a_long_error_is_told_by_its_first_sentence_and_its_code() -> None:
+    long = (
+        "Google Ads 4444444444: User doesn't have permission to access customer. Note: If you're"
+        " accessing a client customer, the manager's customer id must be set in the header. See"
+        " https://developers.google.com/google-ads (USER_PERMISSION_DENIED) [request rTqS]; ask"
+    )
+    assert formats.problem_text(long) == (
+        "Google Ads 4444444444: User doesn't have permission to access customer"
+        " (USER_PERMISSION_DENIED)"
+    )
+    assert formats.problem_text("Quota exceeded (X); wait") == "Quota exceeded (X); wait"
+    assert len(formats.problem_text("x" * 9_000)) == 180
