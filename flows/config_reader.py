@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -50,7 +51,6 @@ _SECRET = re.compile(
     r"hooks\.slack\.com/|\bxox[a-z]-|\bya29\.|\b1//0|\bGOCSPX-|-----BEGIN |://[^/\s]*:[^/\s]*@"
 )
 _SECRET_EXPECTED = "write env:NAME or file:PATH"  # noqa: S105 - a hint
-_SECRET_KEYS = ("client_secret", "refresh_token", "developer_token", "password", "slack")
 _OAUTH = ("client_id", "client_secret", "refresh_token")
 _SHARED = (
     *_OAUTH,
@@ -91,7 +91,8 @@ _MISSING = {
     "because": ("R (realistic): no reason", "expected why it can be done"),
 }
 
-# https://developers.google.com/google-ads/api/reference/rpc/v22/AdvertisingChannelTypeEnum.AdvertisingChannelType
+# AdvertisingChannelType and Device of the Google Ads API v26 (google/ads/googleads/v26/enums);
+# only used to recognise a slip, so a new value does no harm
 _VALUES = {
     "channel_type": (
         "SEARCH", "SHOPPING", "PERFORMANCE_MAX", "DISPLAY", "VIDEO", "DEMAND_GEN", "HOTEL",
@@ -735,7 +736,7 @@ class ClientReader(FileReader):
             if child.value == []:
                 self.tell(child, join(place, key), "is an empty list", "expected a value")
                 continue
-            values = self.items(scope, key, place, lambda n, k=key: self.scope_value(n, k))  # type: ignore[misc]
+            values = self.items(scope, key, place, partial(self.scope_value, dimension=key))
             found[key] = tuple(dict.fromkeys(value for _, value in values))
             if key == "account_id" and kpi is not None:
                 self.check_accounts(values, join(place, key), kpi)
