@@ -56,6 +56,7 @@ from connectors.google_credentials import (
     auth_problem,
     authorized_session,
     check_url,
+    distrusted,
     grpc_channel,
     harmless,
     make_credentials,
@@ -356,7 +357,7 @@ class GA4:
                 refresh_first(self._credentials, force=True)
             raise self._problem(error, property_id) from harmless(error, self._credentials)
         if isinstance(error, requests.RequestException | OSError):
-            raise TransientError(
+            raise distrusted(error, "GA4") or TransientError(
                 f"GA4 could not be reached: {type(error).__name__}", reason="unreachable"
             ) from harmless(error, self._credentials)
         if isinstance(error, _Undecodable):
@@ -401,7 +402,7 @@ class GA4:
             error, api.Aborted | api.Cancelled
         ):
             return SourceError(f"GA4 refuses the request: {text}", scope="source", **told)
-        return TransientError(
+        return distrusted(error, "GA4") or TransientError(
             f"GA4 could not answer: {text}", retry_after_seconds=_wait_of(error), **told
         )
 

@@ -214,7 +214,7 @@ def auth_problem(error: GoogleAuthError) -> SourceError:
         )
     if isinstance(error, TransportError):
         cause = error.args[0] if error.args else error
-        return TransientError(
+        return distrusted(error, "Google's token endpoint") or TransientError(
             f"Google's token endpoint could not be reached: {type(cause).__name__}",
             reason="token_endpoint_unreachable",
             hint="check the network, token_uri and ca_file",
@@ -259,6 +259,12 @@ def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
                 scope="source",
             ) from e
     return context
+
+
+def authorities_with(ca_file: Path) -> bytes:
+    """Return the public certificate authorities and ``ca_file`` in one PEM, after a look at it."""
+    ssl_context(ca_file)
+    return Path(DEFAULT_CA_BUNDLE_PATH).read_bytes() + b"\n" + ca_file.read_bytes()
 
 
 def check_url(url: str, name: str) -> str:
@@ -314,6 +320,18 @@ def plain_text(text: str, credentials: Credentials | None = None) -> str:
     return line if len(line) <= 300 else line[:299] + "…"
 
 
+def distrusted(error: Exception, whom: str) -> SourceError | None:
+    """Return what to raise when ``error`` is an untrusted certificate: no retry will help."""
+    if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+        return None
+    return SourceError(
+        f"the certificate of {whom} is not trusted",
+        reason="certificate_not_trusted",
+        hint="check endpoint, and ca_file where a private authority signed the certificate",
+        scope="source",
+    )
+
+
 def harmless(error: Exception, credentials: Credentials) -> Exception | None:
     """Return ``error`` as a cause to chain from, None when its traceback would show a secret."""
     told = "".join(traceback.format_exception(error))
@@ -350,8 +368,8 @@ def grpc_channel(
 ) -> Any:
     """Return a TLS channel to ``host:port`` that signs each call with ``credentials``.
 
-    ``ca_file`` replaces the public certificate authorities. A loopback target
-    is never reached through a proxy. Raises SourceError on a malformed target.
+    ``ca_file`` is trusted beside the public authorities. A loopback target is
+    never reached through a proxy. Raises SourceError on a malformed target.
     """
     if "://" in target or "/" in target or not target:
         raise SourceError(
@@ -360,10 +378,7 @@ def grpc_channel(
             hint="correct endpoint, or set transport: rest",
             scope="source",
         )
-    authorities: bytes | None = None
-    if ca_file is not None:
-        ssl_context(ca_file)  # says what is wrong with the file
-        authorities = ca_file.read_bytes()
+    authorities = authorities_with(ca_file) if ca_file is not None else None
     if target.rpartition(":")[0] in _LOOPBACK:
         options = [*options, ("grpc.enable_http_proxy", 0)]
     request, _ = _request_of(credentials)

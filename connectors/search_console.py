@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from tempfile import NamedTemporaryFile
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -45,14 +46,15 @@ from connectors.base import (
 )
 from connectors.google_credentials import (
     auth_problem,
+    authorities_with,
     check_url,
+    distrusted,
     harmless,
     is_loopback,
     make_credentials,
     plain_text,
     refresh_first,
     retry_after,
-    ssl_context,
     who,
 )
 
@@ -64,6 +66,8 @@ PAGE_ROWS = 25_000  # the most that one answer can hold
 # Source: https://developers.google.com/webmaster-tools/limits
 LOAD_QUOTA_SECONDS = 900.0
 RATE_QUOTA_SECONDS = 60.0
+# "50k rows of data per day per search type": https://developers.google.com/webmaster-tools/v1/how-tos/all-your-data
+MAX_ROWS_PER_DAY = 50_000
 
 _READABLE = ("siteOwner", "siteFullUser", "siteRestrictedUser")
 _KIND_HINT = (
@@ -105,8 +109,11 @@ class SearchConsole:
         self._connection = connection
         self._page_rows = page_rows
         self._url = check_url(connection.endpoint or HOST, "endpoint")
-        if connection.ca_file is not None:
-            ssl_context(connection.ca_file)  # says what is wrong with the file
+        self._authorities: Any = None
+        if connection.ca_file is not None:  # httplib2 takes them as a file only
+            self._authorities = NamedTemporaryFile(prefix="koers-ca-", suffix=".pem")  # noqa: SIM115
+            self._authorities.write(authorities_with(connection.ca_file))
+            self._authorities.flush()
         self._credentials = make_credentials(connection, SCOPES)
         self._own = threading.local()
         self._https: list[AuthorizedHttp] = []
@@ -159,7 +166,9 @@ class SearchConsole:
         up to the site's totals: rare queries are withheld. ``is_provisional`` is
         true from the first day that Google calls incomplete, which it only says
         with ``data_state: all``; final days are never provisional. ``position``
-        is null where Google gives none. The API announces no row counts.
+        is null where Google gives none. The API announces no row counts;
+        ``metadata`` lists the days that reached its limit of 50,000 rows, the
+        least clicked of which are missing.
         """
         question = QUESTIONS.get(table.name)
         if question is None:
@@ -175,6 +184,7 @@ class SearchConsole:
             "data_state": self._connection.data_state,
             "aggregation_type": question.aggregation,
             "first_incomplete_date": None,
+            "days_at_row_limit": [],
             "requests": 0,
         }
         parts = [window] if question.dimension is None else [DateWindow(d, d) for d in window.days]
@@ -195,6 +205,8 @@ class SearchConsole:
                     incomplete = _first_incomplete(page, reply.metadata)
                 rows = _rows(page)
                 if not len(rows):
+                    if start_row >= MAX_ROWS_PER_DAY:
+                        reply.metadata["days_at_row_limit"].append(str(part.start))
                     break
                 start_row += len(rows)
                 yield _to_batch(rows, table, account, part, incomplete)
@@ -219,10 +231,9 @@ class SearchConsole:
         """Return this thread's service: httplib2 is not safe to share."""
         service = getattr(self._own, "service", None)
         if service is None:
-            ca_file = self._connection.ca_file
             plain = httplib2.Http(
                 timeout=self._connection.timeout_seconds,
-                ca_certs=str(ca_file) if ca_file is not None else None,
+                ca_certs=self._authorities.name if self._authorities else None,
                 # a loopback address is never reached through a proxy
                 **({"proxy_info": None} if is_loopback(self._url) else {}),
             )
@@ -261,6 +272,8 @@ class SearchConsole:
             for signed in self._https:
                 signed.close()
             self._https.clear()
+        if self._authorities is not None:
+            self._authorities.close()
 
     # --- what went wrong ----------------------------------------------------------------------
 
@@ -271,7 +284,7 @@ class SearchConsole:
         if isinstance(error, GoogleAuthError):
             raise auth_problem(error) from harmless(error, self._credentials)
         if isinstance(error, httplib2.HttpLib2Error | http.client.HTTPException | OSError):
-            raise TransientError(
+            raise distrusted(error, "Search Console") or TransientError(
                 f"Search Console could not be reached: {type(error).__name__}",
                 reason="unreachable",
             ) from harmless(error, self._credentials)

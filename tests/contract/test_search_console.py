@@ -120,6 +120,18 @@ def test_the_totals_of_a_site_are_one_request_by_date_alone() -> None:
     assert reply.announced_rows is None
 
 
+def test_a_day_that_reaches_the_row_limit_is_noted() -> None:
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        day, first = body["startDate"], body["startRow"]
+        there = 50_000 if day == "2026-11-02" else 1
+        return rows(*([day, f"q{i}"] for i in range(first, min(first + 25_000, there))))
+
+    with google(answer) as (connector, _):
+        reply, found = read(connector)
+    assert len(found) == 50_002
+    assert reply.metadata["days_at_row_limit"] == ["2026-11-02"]
+
+
 # --- provisional days -------------------------------------------------------------------------
 
 
@@ -159,6 +171,7 @@ def test_final_days_are_never_provisional() -> None:
         "data_state": "final",
         "aggregation_type": "byProperty",
         "first_incomplete_date": None,
+        "days_at_row_limit": [],
         "requests": 1,
     }
 
