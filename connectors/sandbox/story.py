@@ -18,7 +18,7 @@ LAST_DAY = date(2026, 12, 31)
 # early in December, so that 28 days ending on 31 December reach 5%.
 CTR_RISES_FROM = date(2026, 10, 1)
 CTR_LEVEL_FROM = date(2026, 12, 4)
-CTR_BEFORE, CTR_AFTER = 0.030, 0.0505
+CTR_BEFORE, CTR_AFTER = 0.030, 0.0512
 
 E_BIKES_FALL_ON = date(2026, 10, 12)
 RENAMED_ON = date(2026, 11, 10)
@@ -187,7 +187,7 @@ CAMPAIGNS: Mapping[str, tuple[Campaign, ...]] = {
             0.90,
             0.60,
             3.6,
-            350,
+            120,
             start=date(2026, 5, 15),
             end=date(2026, 8, 30),
             status_after_end="REMOVED",

@@ -14,6 +14,7 @@ import pyarrow as pa
 from connectors.sandbox.story import (
     CAMPAIGNS,
     CONVERSION_ACTIONS,
+    E_BIKES_FALL_ON,
     FIRST_DAY,
     GA4_PROPERTIES,
     JOINT_CTR_ACCOUNTS,
@@ -21,7 +22,6 @@ from connectors.sandbox.story import (
     LOST_WEEK_ACCOUNT,
     SEGMENTS,
     AdAccount,
-    Campaign,
     Shop,
 )
 from connectors.sandbox.world_days import (
@@ -128,7 +128,7 @@ class AdsDays:
         self.cost_micros: Ints = cents.astype(np.int64) * 10_000
 
         chance = rng.random(len(mean))
-        ghost = (self.impressions == 0) & (mean > 0.02) & (chance < 0.3)
+        ghost = (self.impressions == 0) & (mean > 0.02) & (chance < 0.6)
         some = (self.clicks >= 8) & (chance < 0.25)
         self.invalid: Ints = (ghost | some).astype(np.int64)
         self.invalid_cost: Ints = (
@@ -150,7 +150,7 @@ class AdsDays:
             bought = self._events(rng, PURCHASE, orders, totals, 0.55, plan.delay, 30)
             signed = self._events(rng, NEWSLETTER, leads, np.full(len(leads), 2.0), 0.7, 2.0, 7)
             filled = self._events(rng, CART, carts, np.zeros(len(carts)), 0.8, 3.0, 30)
-            drawn += [self._hold_roas(bought, signed, worth, mine, plan), signed, filled]
+            drawn += [self._hold_roas(bought, signed, worth, mine), signed, filled]
         events = Events(
             *(
                 joined([getattr(e, name) for e in drawn], kind)
@@ -203,11 +203,9 @@ class AdsDays:
             order=order,
         )
 
-    def _hold_roas(
-        self, bought: Events, signed: Events, worth: Floats, mine: Ints, plan: Campaign
-    ) -> Events:
+    def _hold_roas(self, bought: Events, signed: Events, worth: Floats, mine: Ints) -> Events:
         """Scale orders so that each half month's settled ROAS is the planned one."""
-        period = half_months(*([plan.roas_from[0]] if plan.roas_from else []))
+        period = half_months(E_BIKES_FALL_ON)
         count = int(period.max()) + 1
         planned = np.bincount(period[self.day[mine]], worth, count)
         where = period[self.day[bought.cell]]
