@@ -19,26 +19,16 @@ from connectors.sandbox.google_ads_fields import (
     CORE_DATE_SEGMENTS,
     RATIOS,
     Field,
+    Resource,
     check,
     field_of,
 )
-from connectors.sandbox.world import AdAccount, World
+from connectors.sandbox.world import ADS_METRICS, AdAccount, World
 
 # daily figures are kept for 37 months; older ones only by month or longer
 DAILY_MONTHS = 37
 TEXT = pa.string()
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
-_METRICS = (
-    "impressions",
-    "clicks",
-    "cost_micros",
-    "conversions",
-    "conversions_value",
-    "conversions_by_conversion_date",
-    "conversions_value_by_conversion_date",
-    "all_conversions",
-    "all_conversions_value",
-)
 
 
 class Answers:
@@ -67,8 +57,29 @@ class Answers:
             )
         _check_dates(query, today)
 
-        segmented = any(f.category == "SEGMENT" for f in fields)
         from_facts = any(field_of(n).category in ("METRIC", "SEGMENT") for n in query.fields)
+        rows = self._base(query, resource, account, today, from_facts)
+        rows = _filter(rows, [c for c in query.where if not _is_metric(c.field)], today)
+        if from_facts:
+            rows = _group(rows, query, resource, asked_metrics)
+            if all(f.category != "SEGMENT" for f in fields):
+                rows = self._with_idle(rows, resource.name, account, today, query)
+            elif metrics:
+                rows = _without_zeros(rows, [f.name for f in metrics])
+            rows = _filter(rows, [c for c in query.where if _is_metric(c.field)], today)
+        if order := [o for o in query.order_by if o.field in rows.column_names]:
+            rows = rows.sort_by(
+                [(o.field, "descending" if o.descending else "ascending") for o in order]
+            )
+        if query.limit is not None:
+            rows = rows.slice(0, query.limit)
+        return _with_resource_names(rows, query)
+
+    # --- what the world holds, under GAQL's names ---------------------------------------------
+
+    def _base(
+        self, query: Query, resource: Resource, account: AdAccount, today: date, from_facts: bool
+    ) -> pa.Table:
         if resource.name == "customer_client":
             base = self._customer_clients(account)
         elif resource.name == "conversion_action":
@@ -77,53 +88,7 @@ class Answers:
             base = self._facts(query, account, today)
         else:
             base = self._entities(resource.name, account, today)
-        base = _with_customer(base, account)
-
-        rows = _filter(base, [c for c in query.where if not _is_metric(c.field)], today)
-        if from_facts:
-            keys = [
-                f.name for f in fields if f.category != "METRIC" and f.name in rows.column_names
-            ]
-            heads = {f.head for f in fields if f.category == "ATTRIBUTE"} | {resource.name}
-            # a row is one object of the FROM resource, whatever of it is selected
-            ordered = [o.field for o in query.order_by if not _is_metric(o.field)]
-            grouping = list(
-                dict.fromkeys(
-                    [
-                        *keys,
-                        *(f"{head}.resource_name" for head in sorted(heads)),
-                        *(n for n in ordered if n in rows.column_names),
-                    ]
-                )
-            )
-            rows = _add_up(rows, grouping, asked_metrics)
-            if segmented and metrics:
-                rows = rows.filter(
-                    reduce(
-                        pc.or_,
-                        [
-                            pc.not_equal(rows[f.name], 0)
-                            for f in metrics
-                            if f.name in rows.column_names
-                        ],
-                    )
-                )
-            elif not segmented:
-                rows = self._with_idle(rows, resource.name, account, today, query)
-            rows = _filter(rows, [c for c in query.where if _is_metric(c.field)], today)
-        if query.order_by:
-            rows = rows.sort_by(
-                [
-                    (o.field, "descending" if o.descending else "ascending")
-                    for o in query.order_by
-                    if o.field in rows.column_names
-                ]
-            )
-        if query.limit is not None:
-            rows = rows.slice(0, query.limit)
-        return _with_resource_names(rows, query)
-
-    # --- what the world holds, under GAQL's names ---------------------------------------------
+        return _with_customer(base, account)
 
     def _facts(self, query: Query, account: AdAccount, today: date) -> pa.Table:
         kind = "actions" if any(n in ACTION_SEGMENTS for n in query.fields) else "all"
@@ -168,7 +133,7 @@ class Answers:
                 "segments.conversion_action_name": facts["conversion_action_name"],
                 "segments.conversion_action_category": facts["conversion_action_category"],
             }
-        for metric in _METRICS:
+        for metric in ADS_METRICS:
             if metric in facts.column_names:
                 columns[f"metrics.{metric}"] = facts[metric]
         if not by_action:
@@ -419,6 +384,28 @@ def _mask(column: Any, found: Field, condition: Condition, today: date) -> Any:
         matched = pc.match_substring_regex(column, f"^(?:{values[0]})$")
         return matched if operator == "REGEXP_MATCH" else pc.invert(matched)
     return pc.is_null(column) if operator == "IS NULL" else pc.is_valid(column)
+
+
+def _group(rows: pa.Table, query: Query, resource: Resource, metrics: Sequence[str]) -> pa.Table:
+    """Add the metrics up over what is selected.
+
+    A row is one object of the FROM resource, whatever of it is selected.
+    """
+    attributes = [n for n in query.select if not _is_metric(n)]
+    heads = {n.partition(".")[0] for n in attributes if field_of(n).category == "ATTRIBUTE"}
+    ordered = [o.field for o in query.order_by if not _is_metric(o.field)]
+    keys = [
+        *attributes,
+        *(f"{head}.resource_name" for head in sorted(heads | {resource.name})),
+        *ordered,
+    ]
+    return _add_up(rows, [n for n in dict.fromkeys(keys) if n in rows.column_names], metrics)
+
+
+def _without_zeros(rows: pa.Table, metrics: Sequence[str]) -> pa.Table:
+    """Leave out rows whose selected metrics are all zero, as the API does when segmented."""
+    some = [pc.not_equal(rows[name], 0) for name in metrics if name in rows.column_names]
+    return rows.filter(reduce(pc.or_, some))
 
 
 def _add_up(rows: pa.Table, keys: list[str], metrics: Sequence[str]) -> pa.Table:
