@@ -21,6 +21,7 @@ from flows.report import formats, words
 from flows.report.formats import Language
 from flows.report.model import SourceState, TargetView
 from flows.targets.evaluation import DaySums, Evaluation, Series
+from flows.targets.judge import ENOUGH_DAYS
 from flows.targets.path import cumulative_values, path_points, trailing_values
 from flows.targets.periods import ONE_DAY
 
@@ -127,7 +128,12 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
             kind, main = "trailing", trailing
         else:
             kind, context = "period", trailing
-            main = _points(_to_date(view.series, start, drawn_to), missing, young_from)
+            # the first days are noise that nothing is said of either
+            steady = min(
+                start + timedelta(days=min(ENOUGH_DAYS, (end - start).days // 3)), drawn_to
+            )
+            to_date = _to_date(view.series, start, drawn_to)
+            main = _points((p for p in to_date if p[0] >= steady), missing, young_from)
     if not main and not context:
         return None
     path: tuple[tuple[date, float], ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from flows.alerts.digest import Digest, DigestItem
 from flows.report import formats, words
@@ -31,6 +32,7 @@ class Line:
     word: str
     tone: str
     change: str  # "was on track, new, recovered"
+    since: str  # "since 24 October", of a status that has not changed
     reason: str
     figures: str  # value, goal, expectation, gap
     basis: str  # which days, how much data
@@ -108,6 +110,7 @@ def line(item: DigestItem, digest: Digest) -> Line:
         word=words.status(told.status, language),
         tone=words.TONE[told.status],
         change=_change(item, digest),
+        since=_unchanged_since(item, digest),
         reason=reason,
         figures=" · ".join(figures),
         basis=" · ".join(part for part in basis if part),
@@ -198,7 +201,35 @@ def _change(item: DigestItem, digest: Digest) -> str:
         return words.say("is_new", language)
     if item.was == item.evaluation.status:
         return ""
-    was = words.say("was", language, status=words.status(item.was, language))
+    told = words.status(item.was, language)
+    since = _since(item, item.was)
+    was = words.say("was", language, status=told)
+    if since is not None:
+        day = formats.day(since, language, year=since.year != digest.as_of.year)
+        was = words.say("was_since", language, status=told, day=day)
     if words.TONE[item.evaluation.status] == "good" and item.was in _WORSE_BEFORE:
         return f"{words.say('recovered', language)}, {was}"
     return was
+
+
+def _unchanged_since(item: DigestItem, digest: Digest) -> str:
+    if digest.is_first or item.was != item.evaluation.status:
+        return ""
+    since = _since(item, item.was)
+    if since is None:
+        return ""
+    day = formats.day(since, digest.locale, year=since.year != digest.as_of.year)
+    return words.say("since", digest.locale, day=day)
+
+
+def _since(item: DigestItem, status: str) -> date | None:
+    """When the last stretch of this status began; None of a segment, or when it is not known."""
+    if item.evaluation.segment != "":
+        return None
+    first: date | None = None
+    before = ""
+    for day, one in sorted(item.view.history):
+        if one == status and before != status:
+            first = day
+        before = one
+    return first

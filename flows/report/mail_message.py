@@ -154,7 +154,10 @@ def _text(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) 
         parts.append("\n".join(row for row in rows if row.strip()))
     if others:
         rows = [words.say("others", language)]
-        rows += [_wrap(f"{o.line.symbol} {o.line.title}: {o.line.word}", "  ") for o in others]
+        rows += [
+            _wrap(f"{o.line.symbol} {o.line.title}: {o.line.word} {o.line.since}".strip(), "  ")
+            for o in others
+        ]
         parts.append("\n".join(rows))
     if left_out:
         parts.append(words.say("left_out", language, n=left_out))

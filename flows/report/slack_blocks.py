@@ -108,7 +108,8 @@ def _goal(told: Line) -> str:
 
 def _row(told: Line) -> str:
     figures = f" · {escape(told.figures)}" if told.figures else ""
-    return f"{_EMOJI[told.status]} {escape(told.title)}: {escape(told.word)}{figures}"
+    word = f"{told.word} {told.since}".strip()
+    return f"{_EMOJI[told.status]} {escape(told.title)}: {escape(word)}{figures}"
 
 
 def _closing(digest: Digest) -> list[dict[str, Any]]:

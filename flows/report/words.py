@@ -483,6 +483,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": "Geen enkel doel kreeg een andere status.",
     },
     "was": {"en": "was {status}", "nl": "was {status}"},
+    "was_since": {"en": "was {status} since {day}", "nl": "was {status} sinds {day}"},
     "is_new": {"en": "new", "nl": "nieuw"},
     "recovered": {"en": "recovered", "nl": "hersteld"},
     "line_value": {"en": "{value} now · agreed: {goal}", "nl": "nu {value} · afgesproken: {goal}"},

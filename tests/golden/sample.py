@@ -321,6 +321,7 @@ def cac_view() -> TargetView:
         freshness=Freshness(
             AS_OF - timedelta(days=1), AS_OF - timedelta(days=1), missing_days=LOST_DAYS
         ),
+        history=((date(2026, 11, 2), "too_early"), (date(2026, 11, 14), "off_track")),
     )
 
 

@@ -108,8 +108,14 @@ def mail() -> MailMessage:
 
 def test_a_change_names_the_status_before_it(mail: MailMessage) -> None:
     told = mail.text
-    assert "UIT KOERS (was op koers)" in told
-    assert "OP KOERS (hersteld, was in gevaar)" in told
+    told = told.replace("\xa0", " ")
+    assert "UIT KOERS (was op koers sinds 9 oktober)" in told
+    assert "OP KOERS (hersteld, was in gevaar sinds 9 oktober)" in told
+
+
+def test_what_has_not_changed_says_since_when(mail: MailMessage) -> None:
+    told = " ".join(mail.text.replace("\xa0", " ").split())
+    assert "hoogstens 38 euro per nieuwe klant: uit koers sinds 14 november" in told
 
 
 def test_a_segment_is_told_by_its_own_name_and_value() -> None:
