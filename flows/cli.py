@@ -204,6 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = make_parser().parse_args(arguments)
     if getattr(asked, "lock_wait", 0.0) is None:
         asked.lock_wait = _lock_wait()
+    # gRPC's own notes ("got goaway") are not for people
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("koers").setLevel(logging.WARNING if asked.quiet else logging.INFO)
     try:

@@ -614,8 +614,9 @@ class ClientReader(FileReader):
         is_listed = ids is not None and not ids.is_null
         if ids is not None and ids.value == []:
             self.tell(ids, join(place, key), "is empty", "expected at least one")
+        since = self.read(node, "since", place, read.day, None)
         if name != "google_ads":
-            return ClientSource(ids=tuple(first))
+            return ClientSource(ids=tuple(first), since=since)
         discover = self.read(node, "discover", place, read.flag, False)
         login = self.read(node, "login_customer_id", place, read.customer_id, None)
         manager = node.get("login_customer_id")
@@ -638,6 +639,7 @@ class ClientReader(FileReader):
             ids=tuple(first),
             discover=discover,
             login_customer_id=login or self.shared.login_customer_id,
+            since=since,
         )
 
     def notify(self, node: Node, place: str) -> tuple[str, ...]:

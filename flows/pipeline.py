@@ -246,10 +246,23 @@ def _is_stopped(piece: Slice, stopped: set[tuple[str, ...]]) -> bool:
 
 
 def _chunks(pieces: Sequence[Slice]) -> Iterator[Sequence[Slice]]:
-    """Oldest days first, so that an interrupted run leaves no holes behind it."""
-    ordered = sorted(pieces, key=lambda p: (p.window, p.client, p.table.name, p.account.account_id))
-    for start in range(0, len(ordered), SLICES_PER_COMMIT):
-        yield ordered[start : start + SLICES_PER_COMMIT]
+    """One small slice of each account first, then the others by their days, oldest first.
+
+    An account that refuses is so asked once, and an interrupted run leaves no
+    holes behind it.
+    """
+    ordered = sorted(pieces, key=lambda p: (p.window, p.table.name, p.client, p.account.account_id))
+    first: dict[tuple[str, str, str], Slice] = {}
+    for piece in sorted(ordered, key=lambda p: (p.table.is_daily, p.window)):
+        first.setdefault((piece.client, piece.table.source, piece.account.account_id), piece)
+    asked_first = set(map(id, first.values()))
+    yield from _split(list(first.values()))
+    yield from _split([piece for piece in ordered if id(piece) not in asked_first])
+
+
+def _split(pieces: Sequence[Slice]) -> Iterator[Sequence[Slice]]:
+    for start in range(0, len(pieces), SLICES_PER_COMMIT):
+        yield pieces[start : start + SLICES_PER_COMMIT]
 
 
 def as_source_error(error: Exception) -> SourceError:

@@ -17,7 +17,7 @@ QUIET = {
     # rows never become Prefect results
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
     # our own log says what happens; Prefect speaks up when something is wrong
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",

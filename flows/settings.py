@@ -224,6 +224,7 @@ class ClientSource(Model):
     ids: tuple[str, ...] = ()
     discover: bool = False
     login_customer_id: str | None = None  # the client's, else that of koers.yaml
+    since: date | None = None  # first day to load of this source, else the client's
 
 
 class Client(Model):

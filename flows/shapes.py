@@ -156,18 +156,21 @@ class AdsAccounts(Shape):
     login_customer_id: AccountId | None = Field(None, description="Manager account")
     customer_ids: list[AccountId] | None = Field(None, description="The accounts")
     discover: bool | None = Field(None, description="true: every account under the manager")
+    since: Day | None = Field(None, description="First day to load of this source")
 
 
 class Ga4Properties(Shape):
     """The client's GA4 properties."""
 
     property_ids: list[Property] = Field(description="Numbers from Admin › Property details")
+    since: Day | None = Field(None, description="First day to load of this source")
 
 
 class Sites(Shape):
     """The client's Search Console properties."""
 
     sites: list[Site] = Field(description="sc-domain:example.nl or https://www.example.nl/")
+    since: Day | None = Field(None, description="First day to load of this source")
 
 
 class ClientSources(Shape):

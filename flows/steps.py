@@ -167,7 +167,8 @@ def plan_run(project: Project, found: Sequence[Found], as_of: date) -> list[Slic
     for one in found:
         client = project.client(one.client)
         restated = restatement_days(project, one.source)
-        since = client.since or as_of - timedelta(days=FIRST_RUN_DAYS)
+        since = client.sources[one.source].since or client.since
+        since = since or as_of - timedelta(days=FIRST_RUN_DAYS)
         for account in one.accounts:
             if account.status != "enabled":
                 continue

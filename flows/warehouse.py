@@ -196,7 +196,8 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of our own schemas and tables; data stays as it is."""
     known = connection.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'ops' and table_name = 'version'"
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'ops' and table_name = 'version'"
     ).fetchall()[0][0]
     if known:
         found = connection.execute("select max(version) from ops.version").fetchall()[0][0]

@@ -798,3 +798,12 @@ def test_validating_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_source_can_start_on_a_day_of_its_own(tmp_path: Path) -> None:
+    head = HEAD.replace("{property_ids: [311111111]}", "{property_ids: [1], since: 2026-06-01}")
+    client = "since: 2025-08-01\n" + target().replace(HEAD, head)
+    (shop,) = loaded(tmp_path, shop=client).clients
+    assert shop.since == date(2025, 8, 1)
+    assert shop.sources["ga4"].since == date(2026, 6, 1)
+    assert shop.sources["google_ads"].since is None
