@@ -77,6 +77,7 @@ def test_the_designs_example_becomes_models(tmp_path: Path) -> None:
         "ids": (),
         "discover": True,
         "login_customer_id": "1000000002",
+        "since": None,
     }
     assert ctr.where == {
         "source": ("google_ads",),
