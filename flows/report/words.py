@@ -276,8 +276,8 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "as_of": {"en": "As of {day}", "nl": "Stand van {day}"},
     "skip": {"en": "Straight to the goals", "nl": "Meteen naar de doelen"},
     "headline_all": {
-        "en": ("The one goal is on course.", "All {n} goals are on course."),
-        "nl": ("Het ene doel ligt op koers.", "Alle {n} doelen liggen op koers."),
+        "en": ("The goal is on course.", "All {n} goals are on course."),
+        "nl": ("Het doel ligt op koers.", "Alle {n} doelen liggen op koers."),
     },
     "headline_some": {
         "en": ("1 of {total} goals is on course.", "{n} of {total} goals are on course."),
@@ -286,7 +286,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
             "{n} van de {total} doelen liggen op koers.",
         ),
     },
-    "headline_none": {"en": "No goal is on course yet.", "nl": "Nog geen doel ligt op koers."},
+    "headline_none": {"en": "No goal is on course yet.", "nl": "Er ligt nog geen doel op koers."},
     "headline_empty": {
         "en": "No goals have been agreed yet.",
         "nl": "Er zijn nog geen doelen afgesproken.",
@@ -452,7 +452,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
     },
     "none": {"en": "none", "nl": "geen"},
     "loaded_at": {"en": "loaded {moment}", "nl": "geladen {moment}"},
-    "checks": {"en": "Data checks that fail", "nl": "Datacontroles die niet kloppen"},
+    "checks": {"en": "Data checks that fail", "nl": "Datacontroles die niet slagen"},
     "footer": {
         "en": "Made by Koers on {moment} ({zone}).",
         "nl": "Gemaakt door Koers op {moment} ({zone}).",
