@@ -73,7 +73,9 @@ class ChartData:
     last: date
     main: tuple[Point, ...]
     context: tuple[Point, ...]
-    path: tuple[tuple[date, float], ...]  # the goal as a line
+    paths: tuple[
+        tuple[tuple[date, float], ...], ...
+    ]  # the goal as a line; a sum between two has two
     band: tuple[float, float] | None
     missing: tuple[tuple[date, date], ...]  # both ends included
     window_days: int
@@ -142,10 +144,17 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
         path = ((start, level), (last, level)) if level is not None else ()
     else:
         path = tuple(path_points(target, start, end, kpi))
+    paths: tuple[tuple[tuple[date, float], ...], ...] = (path,) if path else ()
     band = None
     low, high = evaluation.details.get("low"), evaluation.details.get("high")
     is_band = isinstance(low, int | float) and isinstance(high, int | float)
-    if is_band and kind != "cumulative":
+    if is_band and kind == "cumulative":
+        n = (end - start).days
+        paths = tuple(
+            tuple((start + timedelta(days=i), float(top or 0.0) * (i + 1) / n) for i in range(n))
+            for top in (low, high)
+        )
+    elif is_band:
         band = (float(low or 0.0), float(high or 0.0))
     return ChartData(
         kind=kind,
@@ -154,7 +163,7 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
         last=last,
         main=main,
         context=context,
-        path=path,
+        paths=paths,
         band=band,
         missing=tuple(_runs(d for d in missing if first <= d <= drawn_to)),
         window_days=window or _TRAILING_DAYS,
@@ -236,7 +245,7 @@ def legend(data: ChartData, view: TargetView, language: Language) -> list[tuple[
         told.append(("context", trailing))
     if data.band:
         told.append(("band", words.say("legend_band", language)))
-    elif data.path:
+    elif data.paths:
         key = {"cumulative": "legend_pace"}.get(data.kind, "legend_goal")
         if view.target.goal.kind == "from_to" and data.kind != "cumulative":
             key = "legend_path"
@@ -370,7 +379,9 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
     width, height = _SIZES[size]
     unit = view.kpi.unit
     # room on both sides of what is drawn, and zero at the foot of a sum
-    drawn = [p.value for p in (*data.main, *data.context)] + [v for _, v in data.path]
+    drawn = [p.value for p in (*data.main, *data.context)] + [
+        v for path in data.paths for _, v in path
+    ]
     drawn += list(data.band or ())
     low, high = min(drawn), max(drawn)
     pad = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
@@ -443,10 +454,10 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
                 "encoding": {"x": x},
             }
         )
-    if data.path and not data.band:
+    for path in () if data.band else data.paths:
         layers.append(
             {
-                "data": {"values": [{"d": d.isoformat(), "v": v} for d, v in data.path]},
+                "data": {"values": [{"d": d.isoformat(), "v": v} for d, v in path]},
                 "mark": {
                     "type": "line",
                     "color": ROLES["goal"],

@@ -12,6 +12,7 @@ import pytest
 from flows.report import charts
 from flows.report.charts import ChartData
 from flows.report.model import TargetView
+from flows.settings import Goal
 from flows.targets.evaluation import DaySums, Series
 from tests.golden import sample
 from tests.golden.sample import AS_OF, EVIL
@@ -31,7 +32,22 @@ def test_a_sum_adds_up_beside_its_even_pace() -> None:
     by_day = {point.day: point.value for point in data.main}
     assert by_day[date(2026, 10, 1)] == 100.0
     assert by_day[date(2026, 11, 19)] == 5000.0
-    assert data.path[-1] == (date(2026, 12, 31), 60000.0)
+    assert data.paths[0][-1] == (date(2026, 12, 31), 60000.0)
+
+
+def test_a_sum_between_two_amounts_has_two_paces() -> None:
+    view = sample.organic_view()
+    details: dict[str, str | int | float] = {"low": 46000.0, "high": 92000.0}
+    goal = Goal(kind="between", between=(46000, 92000))
+    between = replace(
+        view,
+        target=view.target.model_copy(update={"goal": goal}),
+        total=replace(view.total, details=details),
+    )
+    low, high = data_of(between).paths
+    assert low[0] == (date(2026, 10, 1), 500.0)  # 46,000 over 92 days
+    assert high[-1] == (date(2026, 12, 31), 92000.0)
+    assert charts.chart_svg(between, AS_OF, (), "nl") is not None
 
 
 def test_a_line_never_bridges_missing_days() -> None:
