@@ -1,0 +1,45 @@
+# Python 3.11 to 3.13, make and a package registry are all that this needs.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$p && break; done)
+UV := .uv/bin/uv
+READY := .venv/.ready
+
+.PHONY: demo test test-quick lint format bench set-up
+
+demo: set-up
+	.venv/bin/koers demo
+
+test: set-up
+	.venv/bin/pytest
+
+# everything that needs no server and no process: seconds
+test-quick: set-up
+	.venv/bin/pytest -m "not e2e"
+
+lint: set-up
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/sqlfluff lint --processes 2 sql
+
+format: set-up
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: set-up
+	.venv/bin/python -m tests.bench.google_ads_stream
+
+set-up: $(READY)
+
+# Byte code is compiled now: a process that has to do it itself starts ten seconds later.
+$(READY): uv.lock pyproject.toml | $(UV)
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --compile-bytecode --python .uv/bin/python
+	.venv/bin/python -m compileall -q flows connectors
+	@touch $@
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "Koers needs Python 3.11, 3.12 or 3.13, with its venv module"; exit 1; }
+	"$(PYTHON)" -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.13,<1"
