@@ -30,6 +30,14 @@ DAILY_MONTHS = 37
 TEXT = pa.string()
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
+# what a row of the facts is one of: with these selected there is nothing to add up
+_GRAIN = {
+    "campaign.resource_name",
+    "segments.date",
+    "segments.device",
+    "segments.ad_network_type",
+}
+
 
 class Answers:
     """Answers queries as of a day. Safe to use from several threads."""
@@ -59,7 +67,7 @@ class Answers:
 
         from_facts = any(field_of(n).category in ("METRIC", "SEGMENT") for n in query.fields)
         rows = self._base(query, resource, account, today, from_facts)
-        rows = _filter(rows, [c for c in query.where if not _is_metric(c.field)], today)
+        rows = _narrow(rows, query, account, today)
         if from_facts:
             rows = _group(rows, query, resource, asked_metrics)
             if all(f.category != "SEGMENT" for f in fields):
@@ -81,14 +89,12 @@ class Answers:
         self, query: Query, resource: Resource, account: AdAccount, today: date, from_facts: bool
     ) -> pa.Table:
         if resource.name == "customer_client":
-            base = self._customer_clients(account)
-        elif resource.name == "conversion_action":
-            base = self._conversion_actions(account)
-        elif from_facts:
-            base = self._facts(query, account, today)
-        else:
-            base = self._entities(resource.name, account, today)
-        return _with_customer(base, account)
+            return self._customer_clients(account)
+        if resource.name == "conversion_action":
+            return self._conversion_actions(account)
+        if from_facts:
+            return self._facts(query, account, today)
+        return self._entities(resource.name, account, today)
 
     def _facts(self, query: Query, account: AdAccount, today: date) -> pa.Table:
         kind = "actions" if any(n in ACTION_SEGMENTS for n in query.fields) else "all"
@@ -241,6 +247,20 @@ def _resource_names(customer_id: str, collection: str, ids: Any) -> Any:
     return pc.binary_join_element_wise(
         f"customers/{customer_id}/{collection}", pc.cast(ids, pa.string()), "/"
     )
+
+
+def _narrow(table: pa.Table, query: Query, account: AdAccount, today: date) -> pa.Table:
+    """Keep the rows that the conditions on anything but metrics let through.
+
+    Of the columns, only what the query needs is kept; the customer's are added.
+    """
+    needed = set(query.fields)
+    needed |= {part for name in query.fields if name in RATIOS for part in RATIOS[name][:2]}
+    kept = [n for n in table.column_names if n in needed or n.endswith(".resource_name")]
+    conditions = [c for c in query.where if not _is_metric(c.field)]
+    about_customer = [c for c in conditions if c.field.startswith("customer.")]
+    rows = _filter(table.select(kept), [c for c in conditions if c not in about_customer], today)
+    return _filter(_with_customer(rows, account), about_customer, today)
 
 
 def _with_customer(table: pa.Table, account: AdAccount) -> pa.Table:
@@ -399,7 +419,10 @@ def _group(rows: pa.Table, query: Query, resource: Resource, metrics: Sequence[s
         *(f"{head}.resource_name" for head in sorted(heads | {resource.name})),
         *ordered,
     ]
-    return _add_up(rows, [n for n in dict.fromkeys(keys) if n in rows.column_names], metrics)
+    keys = [n for n in dict.fromkeys(keys) if n in rows.column_names]
+    if set(keys) >= _GRAIN and not any(n in ACTION_SEGMENTS for n in query.fields):
+        return _with_ratios(rows.select([*keys, *_parts(metrics, rows)]), metrics)
+    return _add_up(rows, keys, metrics)
 
 
 def _without_zeros(rows: pa.Table, metrics: Sequence[str]) -> pa.Table:
@@ -410,14 +433,7 @@ def _without_zeros(rows: pa.Table, metrics: Sequence[str]) -> pa.Table:
 
 def _add_up(rows: pa.Table, keys: list[str], metrics: Sequence[str]) -> pa.Table:
     """Group by the keys; ratios are divided after adding up, 0 where there is nothing to divide."""
-    summed = list(
-        dict.fromkeys(
-            part
-            for metric in metrics
-            for part in (RATIOS[metric][:2] if metric in RATIOS else [metric])
-        )
-    )
-    present = [m for m in summed if m in rows.column_names]
+    present = _parts(metrics, rows)
     totals = rows.group_by(keys, use_threads=False).aggregate([(m, "sum") for m in present])
     totals = totals.rename_columns(
         [
@@ -425,6 +441,18 @@ def _add_up(rows: pa.Table, keys: list[str], metrics: Sequence[str]) -> pa.Table
             for n in totals.column_names
         ]
     )
+    return _with_ratios(totals, metrics)
+
+
+def _parts(metrics: Sequence[str], rows: pa.Table) -> list[str]:
+    """Return the columns to add up for the metrics: themselves, or the two parts of a ratio."""
+    parts = [
+        p for metric in metrics for p in (RATIOS[metric][:2] if metric in RATIOS else [metric])
+    ]
+    return [part for part in dict.fromkeys(parts) if part in rows.column_names]
+
+
+def _with_ratios(totals: pa.Table, metrics: Sequence[str]) -> pa.Table:
     for metric in metrics:
         if metric in RATIOS:
             over, under, factor = RATIOS[metric]
