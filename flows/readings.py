@@ -12,9 +12,12 @@ import duckdb
 
 from connectors.registry import SOURCES
 from flows.kpis import Kpi
+from flows.landing import now
+from flows.models import CheckResult
 from flows.report.model import SourceState
 from flows.settings import Client, Target
 from flows.targets.evaluation import DaySums, Evaluation, Freshness, Series
+from flows.warehouse import transaction
 from flows.windows import days_between
 
 # what a segment is called whose dimension the platform left empty
@@ -25,21 +28,47 @@ LABELS = {"campaign_id": "campaign_name"}
 
 def write_clients(connection: duckdb.DuckDBPyConnection, clients: Iterable[Client]) -> None:
     """Tell the SQL models what the configuration says of each client."""
-    connection.execute("begin")
-    connection.execute("delete from ops.clients")
-    for client in clients:
-        connection.execute(
-            "insert into ops.clients values (?, ?, ?, ?, ?, ?)",
-            [
-                client.slug,
-                client.name,
-                client.timezone,
-                client.currency,
-                client.locale,
-                client.conversion,
-            ],
-        )
-    connection.execute("commit")
+    with transaction(connection):
+        connection.execute("delete from ops.clients")
+        for client in clients:
+            connection.execute(
+                "insert into ops.clients values (?, ?, ?, ?, ?, ?)",
+                [
+                    client.slug,
+                    client.name,
+                    client.timezone,
+                    client.currency,
+                    client.locale,
+                    client.conversion,
+                ],
+            )
+
+
+def write_checks(connection: duckdb.DuckDBPyConnection, checks: Iterable[CheckResult]) -> None:
+    """Keep which checks fail, per client where a check tells whose rows they are."""
+    moment = now()
+    with transaction(connection):
+        connection.execute("delete from ops.checks")
+        for check in checks:
+            if check.passed:
+                continue
+            for client, violations in check.by_client or ((None, check.violations),):
+                connection.execute(
+                    "insert into ops.checks values (?, ?, ?, ?, ?, ?)",
+                    [check.name, check.severity, check.sentence, client, violations, moment],
+                )
+
+
+def failing_checks(connection: duckdb.DuckDBPyConnection, client: str) -> tuple[str, ...]:
+    """The checks that failed at the last build for a client or for nobody in particular."""
+    return tuple(
+        f"{sentence} ({name}: {violations})"
+        for name, sentence, violations in connection.execute(
+            "select name, sentence, violations from ops.checks "
+            "where client = ? or client is null order by severity, name",
+            [client],
+        ).fetchall()
+    )
 
 
 # --- the series of a target -------------------------------------------------------------------

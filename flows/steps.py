@@ -235,6 +235,7 @@ def build_models(project: Project) -> Built:
         readings.write_clients(connection, project.settings.clients)
         report = build(connection, models)
         checks = tuple(run_checks(connection, project.sql, models))
+        readings.write_checks(connection, checks)
     for check in checks:
         if not check.passed:
             log.warning("check %s", check)
@@ -337,6 +338,7 @@ def view_of(
             for target in client.targets
         ),
         sources=states,
+        checks=readings.failing_checks(connection, client.slug),
     )
 
 

@@ -35,15 +35,28 @@ def as_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def target_rows(
     evaluations: Iterable[Evaluation],
 ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Headings and rows: one line a target, its segments indented below."""
-    headings = ("", "client", "target", "status", "value", "goal", "as of")
+    """Headings and rows: one line a target, its segments indented below.
+
+    ``settled`` leaves out the days whose conversions are still arriving; where
+    there is one, the status rests on it.
+    """
+    headings = ("", "client", "target", "status", "value", "settled", "expected", "goal", "as of")
     rows = []
     for e in evaluations:
         name = f"  {shortened(e.segment_label)}" if e.segment else e.target_id
         rows.append(
-            (SYMBOLS.get(e.status, "?"), e.client, name, e.status, _figure(e.value),
-             _figure(e.goal), e.as_of)
-        )  # fmt: skip
+            (
+                SYMBOLS.get(e.status, "?"),
+                e.client,
+                name,
+                e.status,
+                _figure(e.value),
+                _figure(e.settled_value),
+                _figure(e.expected),
+                _figure(e.goal),
+                e.as_of,
+            )
+        )
     return headings, rows
 
 

@@ -46,6 +46,10 @@ create table if not exists ops.loads (
     error varchar, metadata json, started_at timestamp, finished_at timestamp,
     committed_at timestamp, rows_changed bigint, rows_superseded bigint, landing_file varchar
 );
+create table if not exists ops.checks (
+    name varchar, severity varchar, sentence varchar, client varchar, violations bigint,
+    checked_at timestamp
+);
 create table if not exists ops.evaluations (
     client varchar, target_id varchar, segment varchar, segment_label varchar, as_of date,
     known_at timestamp, value double, goal double, status varchar, probability double,

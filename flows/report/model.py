@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from flows.kpis import Kpi
@@ -48,4 +48,3 @@ class ClientView:
     targets: tuple[TargetView, ...]
     sources: tuple[SourceState, ...]
     checks: tuple[str, ...] = ()  # failing data checks, in words
-    meta: dict[str, str] = field(default_factory=dict)

@@ -552,7 +552,7 @@ def _counts(view: ClientView, language: Language) -> list[Mapping[str, object]]:
 def _source(state: SourceState, view: ClientView, language: Language) -> SourceRow:
     status = source_status(state, language)
     notes = [formats.problem_text(state.problem)] if state.problem else []
-    notes += [words.capital(formats.name(note, 240)) for note in state.notes]
+    notes += [words.capital(formats.name(words.note(note, language), 240)) for note in state.notes]
     loaded = ""
     if state.last_loaded_at is not None:
         moment = formats.moment(state.last_loaded_at, view.client.timezone, language)

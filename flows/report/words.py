@@ -452,6 +452,23 @@ TEXT: dict[str, dict[str, Phrase]] = {
     },
     "none": {"en": "none", "nl": "geen"},
     "loaded_at": {"en": "loaded {moment}", "nl": "geladen {moment}"},
+    # what a vendor says of its own data; keys as in readings._notes
+    "note_sampled": {
+        "en": "Google Analytics worked out part of this from a sample.",
+        "nl": "Google Analytics heeft dit deels uit een steekproef berekend.",
+    },
+    "note_thresholded": {
+        "en": "Google Analytics may withhold small groups of users for privacy.",
+        "nl": "Google Analytics kan kleine groepen gebruikers weglaten om hun privacy.",
+    },
+    "note_other_row": {
+        "en": "Google Analytics put part of the rows together under “(other)”.",
+        "nl": "Google Analytics heeft een deel van de rijen samengevoegd onder ‘(other)’.",
+    },
+    "note_provisional": {
+        "en": "The latest days are provisional.",
+        "nl": "De laatste dagen zijn voorlopig.",
+    },
     "checks": {"en": "Data checks that fail", "nl": "Datacontroles die niet slagen"},
     "footer": {
         "en": "Made by Koers on {moment} ({zone}).",
@@ -544,6 +561,11 @@ def say(key: str, language: Language, **values: object) -> str:
     if isinstance(n, int | float):
         values["n"] = formats.number(float(n), language)
     return told.format(**values)
+
+
+def note(key: str, language: Language) -> str:
+    """What a vendor says of its own data, in words; an unknown key as it is."""
+    return say(f"note_{key}", language) if f"note_{key}" in TEXT else key
 
 
 def capital(text: str) -> str:
