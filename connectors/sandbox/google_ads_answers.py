@@ -129,7 +129,9 @@ class Answers:
             "segments.day_of_week": by_day(lambda d: _WEEKDAYS[d.weekday()]),
             "segments.device": facts["device"],
             "segments.ad_network_type": facts["network"],
-            **_campaign_columns(facts, customer),
+            **_campaign_columns(
+                facts["campaign_id"], self.world.ads_campaigns(customer, today), customer
+            ),
         }
         if by_action:
             columns |= {
@@ -143,6 +145,7 @@ class Answers:
             if metric in facts.column_names:
                 columns[f"metrics.{metric}"] = facts[metric]
         if not by_action:
+            columns["metrics.interactions"] = facts["clicks"]
             columns["metrics.view_through_conversions"] = pa.repeat(
                 pa.scalar(0, pa.int64()), facts.num_rows
             )
@@ -153,7 +156,7 @@ class Answers:
             name = f"customers/{account.customer_id}"
             return pa.table({"customer.resource_name": pa.array([name])})
         campaigns = self.world.ads_campaigns(account.customer_id, today)
-        return pa.table(_campaign_columns(campaigns, account.customer_id))
+        return pa.table(_campaign_columns(campaigns["campaign_id"], campaigns, account.customer_id))
 
     def _customer_clients(self, account: AdAccount) -> pa.Table:
         found: list[tuple[AdAccount, int]] = []
@@ -233,14 +236,26 @@ class Answers:
         return pa.concat_tables([rows, pa.table(columns, schema=rows.schema)])
 
 
-def _campaign_columns(table: pa.Table, customer_id: str) -> dict[str, Any]:
-    return {
-        "campaign.resource_name": _resource_names(customer_id, "campaigns", table["campaign_id"]),
-        "campaign.id": table["campaign_id"],
-        "campaign.name": table["campaign_name"],
-        "campaign.status": table["campaign_status"],
-        "campaign.advertising_channel_type": table["channel_type"],
+def _campaign_columns(ids: Any, campaigns: pa.Table, customer_id: str) -> dict[str, Any]:
+    """Return the campaigns' attributes, one element for each of ``ids``."""
+    at = pc.index_in(ids, campaigns["campaign_id"].combine_chunks())
+    columns = {
+        "campaign.resource_name": _resource_names(
+            customer_id, "campaigns", campaigns["campaign_id"]
+        ).take(at),
+        "campaign.id": ids,
     }
+    for name, column in (
+        ("name", "campaign_name"),
+        ("status", "campaign_status"),
+        ("advertising_channel_type", "channel_type"),
+        ("bidding_strategy_type", "bidding_strategy_type"),
+        ("serving_status", "serving_status"),
+        ("start_date_time", "start_date_time"),
+        ("end_date_time", "end_date_time"),
+    ):
+        columns[f"campaign.{name}"] = campaigns[column].combine_chunks().take(at)
+    return columns
 
 
 def _resource_names(customer_id: str, collection: str, ids: Any) -> Any:

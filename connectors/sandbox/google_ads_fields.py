@@ -42,29 +42,37 @@ CONVERSION_METRICS = tuple(
         "conversions_value_by_conversion_date",
         "all_conversions",
         "all_conversions_value",
+        "all_conversions_by_conversion_date",
+        "all_conversions_value_by_conversion_date",
         "value_per_conversion",
         "value_per_all_conversions",
     )
 )
 # a ratio of two sums, times a factor; from the sums of what is asked for
 RATIOS: dict[str, tuple[str, str, float]] = {
-    "metrics.ctr": ("metrics.clicks", "metrics.impressions", 1.0),
-    "metrics.average_cpc": ("metrics.cost_micros", "metrics.clicks", 1.0),
-    "metrics.average_cpm": ("metrics.cost_micros", "metrics.impressions", 1000.0),
-    "metrics.cost_per_conversion": ("metrics.cost_micros", "metrics.conversions", 1.0),
-    "metrics.value_per_conversion": ("metrics.conversions_value", "metrics.conversions", 1.0),
-    "metrics.value_per_all_conversions": (
-        "metrics.all_conversions_value",
-        "metrics.all_conversions",
-        1.0,
-    ),
+    f"metrics.{name}": (f"metrics.{over}", f"metrics.{under}", factor)
+    for name, over, under, factor in (
+        ("ctr", "clicks", "impressions", 1.0),
+        ("interaction_rate", "interactions", "impressions", 1.0),
+        ("average_cpc", "cost_micros", "clicks", 1.0),
+        ("average_cpm", "cost_micros", "impressions", 1000.0),
+        ("average_cost", "cost_micros", "interactions", 1.0),
+        ("conversions_from_interactions_rate", "conversions", "interactions", 1.0),
+        ("cost_per_conversion", "cost_micros", "conversions", 1.0),
+        ("cost_per_all_conversions", "cost_micros", "all_conversions", 1.0),
+        ("conversions_value_per_cost", "conversions_value", "cost_micros", 1e6),
+        ("all_conversions_value_per_cost", "all_conversions_value", "cost_micros", 1e6),
+        ("value_per_conversion", "conversions_value", "conversions", 1.0),
+        ("value_per_all_conversions", "all_conversions_value", "all_conversions", 1.0),
+    )
 }
 METRICS = (
     "metrics.impressions",
     "metrics.clicks",
     "metrics.cost_micros",
+    "metrics.interactions",
     "metrics.view_through_conversions",
-    *RATIOS.keys() - set(CONVERSION_METRICS),
+    *(name for name in RATIOS if name not in CONVERSION_METRICS),
     *CONVERSION_METRICS,
 )
 

@@ -269,6 +269,14 @@ CAMPAIGNS: Mapping[str, tuple[Campaign, ...]] = {
 # In these accounts the Search campaigns together follow the planned CTR.
 JOINT_CTR_ACCOUNTS = frozenset({"1111111111", "2222222222"})
 
+BIDDING: Mapping[Channel, str] = {
+    "SEARCH": "MAXIMIZE_CONVERSION_VALUE",
+    "SHOPPING": "TARGET_ROAS",
+    "PERFORMANCE_MAX": "MAXIMIZE_CONVERSION_VALUE",
+    "DISPLAY": "MAXIMIZE_CONVERSIONS",
+    "VIDEO": "MANUAL_CPV",
+}
+
 # (device, network): share of the channel's impressions and CTR against the channel's mean
 SEGMENTS: Mapping[Channel, tuple[tuple[str, str, float, float], ...]] = {
     "SEARCH": (

@@ -60,6 +60,8 @@ ADS_METRICS = (
     "conversions_value_by_conversion_date",
     "all_conversions",
     "all_conversions_value",
+    "all_conversions_by_conversion_date",
+    "all_conversions_value_by_conversion_date",
 )
 
 
@@ -134,7 +136,10 @@ class World:
         )
 
     def ads_campaigns(self, customer_id: str, as_of: date) -> pa.Table:
-        """Every campaign that exists on ``as_of``, removed ones too, with or without traffic."""
+        """Every campaign that exists on ``as_of``, removed ones too, with or without traffic.
+
+        ``end_date_time`` is null where no end is set.
+        """
         return self._table(
             ("campaigns", customer_id, as_of), lambda: self._ads(customer_id).campaigns(as_of)
         )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from connectors.sandbox.story import (
+    BIDDING,
     CAMPAIGNS,
     CONVERSION_ACTIONS,
     E_BIKES_FALL_ON,
@@ -22,6 +23,7 @@ from connectors.sandbox.story import (
     LOST_WEEK_ACCOUNT,
     SEGMENTS,
     AdAccount,
+    Campaign,
     Shop,
 )
 from connectors.sandbox.world_days import (
@@ -238,14 +240,24 @@ class AdsDays:
         ]
 
     def campaigns(self, as_of: date) -> pa.Table:
-        exists = [i for i, p in enumerate(self.plans) if p.start is None or p.start <= as_of]
-        names, statuses = self.names(as_of), self.statuses(as_of)
+        statuses = dict(zip(self.plans, self.statuses(as_of), strict=True))
+        names = dict(zip(self.plans, self.names(as_of), strict=True))
+        exist = [p for p in self.plans if p.start is None or p.start <= as_of]
+        ended = {p: p.end is not None and p.end < as_of for p in exist}
+
+        def texts_of(value: Callable[[Campaign], str | None]) -> pa.Array:
+            return pa.array([value(p) for p in exist], pa.string())
+
         return pa.table(
             {
-                "campaign_id": pa.array([self.plans[i].id for i in exists], pa.int64()),
-                "campaign_name": pa.array([names[i] for i in exists], pa.string()),
-                "campaign_status": pa.array([statuses[i] for i in exists], pa.string()),
-                "channel_type": pa.array([self.plans[i].channel for i in exists], pa.string()),
+                "campaign_id": pa.array([p.id for p in exist], pa.int64()),
+                "campaign_name": texts_of(lambda p: names[p]),
+                "campaign_status": texts_of(lambda p: statuses[p]),
+                "channel_type": texts_of(lambda p: p.channel),
+                "bidding_strategy_type": texts_of(lambda p: BIDDING[p.channel]),
+                "serving_status": texts_of(lambda p: "ENDED" if ended[p] else "SERVING"),
+                "start_date_time": texts_of(lambda p: f"{p.start or FIRST_DAY} 00:00:00"),
+                "end_date_time": texts_of(lambda p: f"{p.end} 23:59:59" if p.end else None),
             }
         )
 
@@ -326,6 +338,8 @@ def conversion_sums(
     dated = counted[counted.converted_in >= 0]
     clicked, converted = place(counted, counted.cell), place(dated, dated.converted_in)
     anywhere = place(events, events.cell)
+    all_dated = events[events.converted_in >= 0]
+    all_converted = place(all_dated, all_dated.converted_in)
     summed: dict[str, npt.NDArray[Any]] = {
         "conversions": np.bincount(clicked, counted.credit, length),
         "conversions_value": np.bincount(clicked, counted.value, length),
@@ -333,6 +347,10 @@ def conversion_sums(
         "conversions_value_by_conversion_date": np.bincount(converted, dated.value, length),
         "all_conversions": np.bincount(anywhere, events.credit, length),
         "all_conversions_value": np.bincount(anywhere, events.value, length),
+        "all_conversions_by_conversion_date": np.bincount(all_converted, all_dated.credit, length),
+        "all_conversions_value_by_conversion_date": np.bincount(
+            all_converted, all_dated.value, length
+        ),
     }
     # without any event bincount counts in integers
     return {name: np.asarray(values, np.float64) for name, values in summed.items()}

@@ -179,6 +179,16 @@ def test_rows_carry_what_was_selected_and_nothing_else(api: Api) -> None:
     assert bare.metrics.clicks == 0
 
 
+def test_a_field_that_is_unset_in_one_row_only_is_left_out_of_that_row(api: Api) -> None:
+    query = (
+        "SELECT campaign.end_date_time FROM campaign WHERE campaign.id IN (20000007, 20000011) "
+        "ORDER BY campaign.id"
+    )
+    ended, running = (type(r).pb(r) for r in api.stream(query)[0].results)
+    assert ended.campaign.end_date_time == "2026-08-30 23:59:59"
+    assert not running.campaign.HasField("end_date_time")
+
+
 def test_a_query_without_rows_is_answered_by_one_message_without_rows(api: Api) -> None:
     replies = api.stream(CAMPAIGN_DAYS.replace("2026-", "2024-"))
     assert [len(reply.results) for reply in replies] == [0]

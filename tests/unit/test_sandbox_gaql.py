@@ -315,6 +315,11 @@ def test_ratios_are_divided_after_adding_up() -> None:
     )[0]
     assert row["metrics.ctr"] == row["metrics.clicks"] / row["metrics.impressions"]
     assert row["metrics.average_cpc"] == row["metrics.cost_micros"] / row["metrics.clicks"]
+    roas = answer(f"SELECT metrics.conversions_value_per_cost FROM customer WHERE {DAYS}")
+    value = answer(f"SELECT metrics.conversions_value FROM customer WHERE {DAYS}")
+    assert roas[0]["metrics.conversions_value_per_cost"] == pytest.approx(
+        value[0]["metrics.conversions_value"] / (row["metrics.cost_micros"] / 1e6)
+    )
 
 
 def test_order_and_limit_hold() -> None:
@@ -345,6 +350,32 @@ def test_an_attribute_that_is_never_set_has_no_value_and_is_null() -> None:
         == everything
     )
     assert answer("SELECT campaign.id FROM campaign WHERE campaign.final_url_suffix = 'x'") == []
+
+
+def test_a_campaign_tells_when_it_runs_and_how_it_bids() -> None:
+    rows = answer(
+        "SELECT campaign.id, campaign.start_date_time, campaign.end_date_time, "
+        "campaign.serving_status, campaign.bidding_strategy_type FROM campaign "
+        "WHERE campaign.id IN (20000007, 20000011) ORDER BY campaign.id"
+    )
+    assert [
+        tuple(
+            row[f"campaign.{name}"]
+            for name in (
+                "start_date_time",
+                "end_date_time",
+                "serving_status",
+                "bidding_strategy_type",
+            )
+        )
+        for row in rows
+    ] == [
+        ("2026-05-15 00:00:00", "2026-08-30 23:59:59", "ENDED", "MAXIMIZE_CONVERSION_VALUE"),
+        ("2025-07-01 00:00:00", None, "SERVING", "TARGET_ROAS"),
+    ]
+    open_ended = answer("SELECT campaign.id FROM campaign WHERE campaign.end_date_time IS NOT NULL")
+    # the summer sale, the spring prospecting and Black Friday
+    assert sorted(r["campaign.id"] for r in open_ended) == [20000007, 20000008, 20000033]
 
 
 def test_the_hierarchy_lists_every_account_with_its_level_and_status() -> None:

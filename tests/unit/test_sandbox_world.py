@@ -334,6 +334,7 @@ def test_the_conversion_actions_add_up_to_the_campaign_exactly(world: World) -> 
             "conversions_by_conversion_date",
             "conversions_value_by_conversion_date",
             "all_conversions",
+            "all_conversions_by_conversion_date",
         ):
             assert total(actions, metric) == total(facts, metric) > 0
         counted = by(actions, "conversion_action_name", lambda t: total(t, "conversions"))
