@@ -18,18 +18,20 @@ def write_starter(directory: Path, today: date) -> list[Path]:
     """Write a configuration that validates, with its JSON Schemas, into a folder.
 
     Its periods lie around ``today``. Returns the paths that were written.
-    Raises ConfigError, with nothing written, when any of the files exists or
-    the folder cannot be written to.
+    Raises ConfigError, with nothing written, when any of the files exists (but
+    for the schemas) or the folder cannot be written to.
     """
     files = starter_files(today)
     paths = [directory / name for name in files]
+    # the schemas are generated: another copy of them is nobody's work
     for path in paths:
-        if path.exists() or path.is_symlink():
+        if (path.exists() or path.is_symlink()) and not path.name.endswith(".schema.json"):
             raise ConfigError(f"{path} exists already; choose another folder or move it away")
     for path, text in zip(paths, files.values(), strict=True):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="\n") as file:
+            mode = "w" if path.name.endswith(".schema.json") else "x"
+            with path.open(mode, encoding="utf-8", newline="\n") as file:
                 file.write(text)
         except OSError as e:
             raise ConfigError(f"{path} cannot be written: {e.strerror or e}") from e

@@ -78,6 +78,12 @@ def test_the_starter_overwrites_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["clients"]
 
 
+def test_the_starter_goes_beside_the_schemas_of_a_checkout(tmp_path: Path) -> None:
+    (tmp_path / "koers.schema.json").write_text("{}")
+    write_starter(tmp_path, TODAY)
+    assert (tmp_path / "koers.schema.json").read_text() == koers_schema()
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written"):
