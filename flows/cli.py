@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -39,12 +40,11 @@ def _statuses(text: str) -> tuple[str, ...]:
     return asked
 
 
-def _lock_wait() -> float:
-    told = os.environ.get("KOERS_LOCK_WAIT", "20")
+def _lock_wait(parser: argparse.ArgumentParser) -> float:
     try:
-        return float(told)
-    except ValueError:
-        raise SystemExit(f"KOERS_LOCK_WAIT is {told!r}; it must be a number of seconds") from None
+        return _seconds(os.environ.get("KOERS_LOCK_WAIT", "20"))
+    except argparse.ArgumentTypeError as wrong:
+        parser.error(f"KOERS_LOCK_WAIT: {wrong}")
 
 
 def _seconds(text: str) -> float:
@@ -201,9 +201,18 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code that the design promises."""
-    asked = make_parser().parse_args(arguments)
+    _ready_output()
+    try:
+        return _main(arguments)
+    finally:
+        _flush()
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    parser = make_parser()
+    asked = parser.parse_args(arguments)
     if getattr(asked, "lock_wait", 0.0) is None:
-        asked.lock_wait = _lock_wait()
+        asked.lock_wait = _lock_wait(parser)
     # gRPC's own notes ("got goaway") are not for people
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
@@ -214,9 +223,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted; run the same command again to go on")
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except Exception as error:
         return _explain(error)
 
@@ -519,13 +525,56 @@ def _status(asked: argparse.Namespace) -> int:
 # --- saying it --------------------------------------------------------------------------------
 
 
+def _ready_output() -> None:
+    """Make stdout and stderr take any text, whatever the locale, and be there at all.
+
+    A closed descriptor is opened on nothing: the next file to be opened, the
+    warehouse perhaps, would get its number and what is printed in it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _write(text: str) -> None:
+    """Write to stdout; that nobody reads on (`| head`) changes nothing of what is done."""
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        _to_nowhere()
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _to_nowhere()
+    except OSError as problem:  # a full disk: what was asked for did not arrive
+        _to_nowhere()
+        _complain(str(problem))
+        sys.exit(UNEXPECTED)
+
+
+def _to_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _say(text: str) -> None:
-    sys.stdout.write(f"{printable(text)}\n")
+    _write(f"{printable(text)}\n")
 
 
 def _say_json(document: dict[str, Any]) -> None:
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")
+    has_any_sign = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    told = json.dumps(document, ensure_ascii=not has_any_sign, indent=2, default=str)
+    _write(f"{told}\n")
 
 
 def _complain(text: str) -> None:
