@@ -37,11 +37,16 @@ def days_to_load(
 def windows_of(days: Iterable[date], max_days: int) -> list[DateWindow]:
     """Join neighbouring days into windows of at most ``max_days`` days, in order."""
     windows: list[DateWindow] = []
+    start = end = None
     for day in sorted(set(days)):
-        if windows and day - windows[-1].end == ONE_DAY and len(windows[-1].days) < max_days:
-            windows[-1] = DateWindow(windows[-1].start, day)
-        else:
-            windows.append(DateWindow(day, day))
+        if start and end and day - end == ONE_DAY and (day - start).days < max_days:
+            end = day
+            continue
+        if start and end:
+            windows.append(DateWindow(start, end))
+        start = end = day
+    if start and end:
+        windows.append(DateWindow(start, end))
     return windows
 
 
