@@ -325,7 +325,17 @@ def _sandbox(asked: argparse.Namespace) -> int:
 # --- runs -------------------------------------------------------------------------------------
 
 
+def _start_prefect() -> None:
+    """Let Prefect's server start while our own modules load."""
+    from flows import prefect_server, prefect_settings
+
+    prefect_settings.apply()
+    prefect_server.ensure()
+
+
 def _run(asked: argparse.Namespace) -> int:
+    if not asked.direct:
+        _start_prefect()
     from flows.runs import daily_run
 
     report = daily_run(
@@ -341,11 +351,13 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 def _backfill(asked: argparse.Namespace) -> int:
-    from flows.runs import backfill_plan, backfill_run
-
     if asked.to_day < asked.from_day:
         _complain(f"--to {asked.to_day} is before --from {asked.from_day}")
         return USAGE
+    if not (asked.direct or asked.dry_run):
+        _start_prefect()
+    from flows.runs import backfill_plan, backfill_run
+
     if asked.dry_run:
         plan = backfill_plan(
             asked.config,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.base import DateWindow
-from flows import prefect_settings, steps
+from flows import prefect_server, prefect_settings, steps
 from flows.pipeline import DirectEngine, RunReport, run_backfill, run_daily
 from flows.project import chosen_clients, open_project, today_of
 
@@ -29,10 +29,12 @@ def daily_run(
             day = as_of or today_of(project)
             return run_daily(project, DirectEngine(project), chosen, day, notify)
     prefect_settings.apply()
+    prefect_server.ensure()
     from flows.daily import daily
+    from flows.tasks import in_this_process
 
-    return _outcome(
-        daily(
+    with in_this_process():
+        state = daily(
             config=str(config.resolve()),
             clients=chosen,
             as_of=as_of,
@@ -40,7 +42,7 @@ def daily_run(
             lock_wait_seconds=lock_wait,
             return_state=True,
         )
-    )
+    return _outcome(state)
 
 
 def backfill_run(
@@ -72,10 +74,12 @@ def backfill_run(
                 notify,
             )
     prefect_settings.apply()
+    prefect_server.ensure()
     from flows.backfill import backfill
+    from flows.tasks import in_this_process
 
-    return _outcome(
-        backfill(
+    with in_this_process():
+        state = backfill(
             from_day=from_day,
             to_day=to_day,
             config=str(config.resolve()),
@@ -87,7 +91,7 @@ def backfill_run(
             lock_wait_seconds=lock_wait,
             return_state=True,
         )
-    )
+    return _outcome(state)
 
 
 def backfill_plan(

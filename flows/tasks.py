@@ -6,6 +6,7 @@ how many rows. Connections, rows and secrets stay inside the steps.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,16 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.concurrency.sync import concurrency
 from prefect.runtime import task_run
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from connectors.base import TransientError
-from flows import delivery, steps
+from flows import delivery, prefect_server, steps
 from flows.pipeline import FETCHERS, RunReport
 from flows.project import Project
 from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, worth_retrying
@@ -123,6 +129,18 @@ class PrefectEngine:
     def map(self, step: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
         futures = [TASKS[step].submit(self.config, item) for item in items]
         return [future.result(raise_on_failure=False) for future in futures]
+
+
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """How Prefect is set up for a run that a shell waits for."""
+    # the thread that tells of a run's life keeps its end waiting for a second
+    changed: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    if prefect_server.is_own():
+        # Prefect may have been imported, and have read its settings, before the server started
+        changed[PREFECT_API_URL] = os.environ["PREFECT_API_URL"]
+    with temporary_settings(changed):
+        yield
 
 
 @contextmanager

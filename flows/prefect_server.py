@@ -1,0 +1,161 @@
+"""A Prefect server of our own on 127.0.0.1, for when there is no PREFECT_API_URL.
+
+It lives as long as this process. We start it ourselves because Prefect's own
+temporary server makes this process import the whole server too (3 CPU seconds),
+is waited for before anything else is done, and never gives back the slot of a
+killed run. Imports no Prefect, so that it starts while our own modules load.
+
+Run as a module it is that server's process: ``python -m flows.prefect_server FD``
+serves on an inherited socket until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+# how long a server that was asked to stop may write down what it still holds
+STOP_SECONDS = 10
+
+# the events of a single run are read by nobody and nothing reacts to them
+ONLY_FOR_A_RUN = {
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
+    "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "false",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+}
+
+_servers: list[subprocess.Popen[bytes]] = []
+
+
+def is_own() -> bool:
+    """True when the server in use belongs to this process alone."""
+    return bool(_servers)
+
+
+def ensure(services: bool = False, port: int = 0) -> None:
+    """Start a server of our own unless one is configured; PREFECT_API_URL tells where it is.
+
+    Returns at once: who connects waits until the server answers. With
+    ``services`` it also schedules runs and serves the user interface; without,
+    it only keeps the books of the runs of this process. ``port`` is taken when
+    it is free, another one otherwise.
+    """
+    if os.environ.get("PREFECT_API_URL") or _servers or _configured_elsewhere():
+        return
+    listening = _listen(port)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    environment = os.environ | {"PREFECT__SERVER_FINAL": "1", "OTEL_SDK_DISABLED": "true"}
+    if services:
+        environment |= {"PREFECT_UI_API_URL": f"{address}/api"}
+    else:
+        environment = ONLY_FOR_A_RUN | environment
+    with listening:
+        server = subprocess.Popen(  # noqa: S603 (our own module, our own argument)
+            [sys.executable, "-m", "flows.prefect_server", str(listening.fileno())],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[listening.fileno()],
+            # an interrupt from the keyboard ends the run first
+            start_new_session=True,
+        )
+    _servers.append(server)
+    os.environ["PREFECT_API_URL"] = f"{address}/api"
+    # before Prefect is imported, so that its own last words are sent before this is called
+    atexit.register(stop)
+
+
+def stop() -> None:
+    """Stop the server that ``ensure`` started, if any."""
+    while _servers:
+        server = _servers.pop()
+        os.environ.pop("PREFECT_API_URL", None)
+        if server.stdin:
+            server.stdin.close()
+        # at once while it still starts, else after what it holds is written down
+        server.terminate()
+        try:
+            server.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", port))
+        except OSError:
+            listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _configured_elsewhere() -> bool:
+    """True when a Prefect profile or project file names a server."""
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    places = (
+        Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml")),
+        Path("prefect.toml"),
+        Path("pyproject.toml"),
+        Path(".env"),
+    )
+    for place in places:
+        try:
+            told = place.read_text().lower()
+        except OSError:
+            continue
+        if "prefect" in told and ("api_url" in told or "[tool.prefect" in told):
+            # rare, so it may take the time that Prefect needs to say what counts
+            from prefect.settings import get_current_settings
+
+            return get_current_settings().api.url is not None
+    return False
+
+
+# --- the server's process ---------------------------------------------------------------------
+
+
+def main() -> None:
+    """Serve Prefect's API on the socket that was inherited, until standard input ends."""
+    import gc
+    import threading
+
+    # nothing that is loaded now is ever garbage: looking for it costs a second
+    gc.disable()
+    import uvicorn
+
+    config = uvicorn.Config(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        log_level="error",
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+    )
+    config.load()
+    gc.freeze()
+    gc.enable()
+    server = uvicorn.Server(config)
+
+    def stop_with_the_parent() -> None:
+        sys.stdin.buffer.read()
+        server.should_exit = True
+
+    threading.Thread(target=stop_with_the_parent, daemon=True).start()
+    server.run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+
+
+if __name__ == "__main__":
+    main()
