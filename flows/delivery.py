@@ -63,7 +63,10 @@ def _send(project: Project, message: outbox.Outgoing) -> Sent:
     from connectors.slack import send_slack
     from connectors.smtp import send_mail
 
-    route = project.client(message.client).routes.get(message.route)
+    clients = {client.slug: client for client in project.settings.clients}
+    if message.client not in clients:
+        return Sent("failed", f"the client {message.client} is no longer configured")
+    route = clients[message.client].routes.get(message.route)
     if route is None:
         return Sent("failed", f"the route {message.route} is no longer configured")
     try:

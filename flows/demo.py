@@ -38,7 +38,8 @@ class DemoOutcome:
     def went_as_planned(self) -> bool:
         """True when everything loaded but the account that the story has refuse."""
         refused = {load.slice.account.account_id for load in self.report.failed_loads}
-        return self.report.loaded and refused == {REFUSED_ACCOUNT} and not self.report.failed_checks
+        failed = self.report.failed_checks or self.report.undelivered
+        return self.report.loaded and refused == {REFUSED_ACCOUNT} and not failed
 
     @property
     def exit_code(self) -> int:
@@ -75,6 +76,7 @@ class DemoOutcome:
         else:
             lines += [f"failed: {error}" for error in refused]
             lines += [f"failed: {check}" for check in self.report.failed_checks]
+            lines += [f"failed: {delivery.in_words()}" for delivery in self.report.undelivered]
         for page in self.report.reports:
             lines.append(f"report    {_shown(page)}")
         for name in ("database", "slack", "mail", "config"):

@@ -23,6 +23,7 @@ from flows.landing import Landed, now
 from flows.models import CheckResult
 from flows.project import Project
 from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, wait_or_give_up
+from flows.settings import ConfigError
 from flows.steps import Failed, Found
 from flows.targets.evaluation import Evaluation
 from flows.warehouse import LoadResult
@@ -104,10 +105,14 @@ class RunReport:
         return tuple(c for c in self.checks if not c.passed and c.severity == "error")
 
     @property
+    def undelivered(self) -> tuple[Delivery, ...]:
+        return tuple(delivery for delivery in self.deliveries if delivery.state != "sent")
+
+    @property
     def exit_code(self) -> int:
         """0 all well, 1 in part, 3 nothing for want of access, 5 nothing for another reason."""
         if not self.errors and not self.failed_loads:
-            return 1 if self.failed_checks else 0
+            return 1 if self.failed_checks or self.undelivered else 0
         if self.loaded:
             return 1
         refused = any(isinstance(error, AuthError | AccessError) for error in self.errors)
@@ -177,7 +182,10 @@ def run_backfill(
 def _find(
     project: Project, engine: Engine, clients: Sequence[str], sources: Sequence[str] = ()
 ) -> tuple[list[Found], list[SourceError]]:
-    """The accounts of each client and source; those of a source that fails all refuse."""
+    """The accounts of each client and source; those of a source that fails all refuse.
+
+    Raises ConfigError when no source can be asked at all for want of a secret.
+    """
     pairs = [
         (slug, source)
         for slug in clients
@@ -186,7 +194,10 @@ def _find(
     ]
     found: list[Found] = []
     errors: list[SourceError] = []
-    for (client, source), answer in zip(pairs, engine.map(steps.find_accounts, pairs), strict=True):
+    answers = engine.map(steps.find_accounts, pairs)
+    if pairs and all(isinstance(answer, ConfigError) for answer in answers):
+        raise ConfigError("\n".join(dict.fromkeys(str(answer) for answer in answers)))
+    for (client, source), answer in zip(pairs, answers, strict=True):
         if isinstance(answer, Exception):
             error = as_source_error(answer)
             log.error("%s, all accounts of %s: %s", source, client, error)
@@ -269,6 +280,8 @@ def as_source_error(error: Exception) -> SourceError:
     """What went wrong as a SourceError, whatever it was, so that the other sources go on."""
     if isinstance(error, SourceError):
         return error
+    if isinstance(error, ConfigError):  # a secret that is not there stops its source alone
+        return SourceError(str(error))
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     wrapped = SourceError(f"unexpected {type(error).__name__}: {error}")
     wrapped.__cause__ = error

@@ -1,0 +1,109 @@
+"""How a run ends when part of it cannot be done, or nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from connectors.base import Reply, SlackMessage, SourceError
+from flows import checkup, delivery
+from flows.alerts.outbox import Outgoing
+from flows.cli import main
+from flows.delivery import Delivery
+from flows.pipeline import RunReport, as_source_error
+from flows.project import Project, open_project
+from flows.settings import ConfigError
+from flows.starter import write_starter
+from flows.steps import Found
+
+DAY = date(2026, 11, 20)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The starter's configuration, none of whose secrets is there."""
+    write_starter(tmp_path / "config", DAY)
+    for name in ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_REFRESH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "config"
+
+
+@pytest.fixture
+def project(config: Path) -> Iterator[Project]:
+    with open_project(config) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--direct", "--as-of", "2026-11-20"],
+        ["backfill", "--direct", "--from", "2026-11-01", "--to", "2026-11-02"],
+        ["check"],
+    ],
+)
+def test_secrets_that_are_not_there_are_a_wrong_configuration(
+    command: list[str], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--config", str(config)]) == 2
+    told = capsys.readouterr()
+    lines = (config / "koers.yaml").read_text().splitlines()
+    line = next(i for i, text in enumerate(lines, 1) if "env:GOOGLE_REFRESH_TOKEN" in text)
+    assert told.out == ""
+    assert f"{config / 'koers.yaml'}:{line}: env:GOOGLE_REFRESH_TOKEN: " in told.err
+    assert "Traceback" not in told.err
+    assert told.err.count("GOOGLE_REFRESH_TOKEN is not set") == 1
+
+
+def test_a_run_that_cannot_ask_anybody_judges_nothing_and_queues_nothing(config: Path) -> None:
+    assert main(["run", "--direct", "--as-of", "2026-11-20", "--config", str(config)]) == 2
+    warehouse = config.parent / "data" / "koers.duckdb"
+    if warehouse.exists():
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            assert connection.execute("select * from ops.evaluations").fetchall() == []
+            assert connection.execute("select * from ops.outbox").fetchall() == []
+
+
+def test_one_missing_secret_stops_its_source_alone() -> None:
+    error = as_source_error(ConfigError("koers.yaml:3: env:TOKEN: is not set; set it"))
+    assert str(error) == "koers.yaml:3: env:TOKEN: is not set; set it"
+
+
+@pytest.mark.parametrize(("state", "code"), [("sent", 0), ("pending", 1), ("failed", 1)])
+def test_a_message_that_did_not_leave_makes_a_run_end_in_part(state: str, code: int) -> None:
+    report = RunReport(DAY, deliveries=(Delivery("shop", "growth", "slack", state),))
+    assert report.exit_code == code
+
+
+def test_a_message_of_a_client_that_has_left_fails_by_itself(project: Project) -> None:
+    message = Outgoing("k", "gone", "growth", "slack", SlackMessage("hi", []), DAY)
+    sent = delivery._send(project, message)
+    assert sent.state == "failed"
+    assert "gone is no longer configured" in sent.error
+
+
+def test_check_finds_an_account_that_is_listed_and_yet_refuses(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from connectors.base import Account
+
+    class Connector:
+        def fetch(self, table: object, account: Account, window: object) -> Reply:
+            if account.account_id == "4444444444":
+                raise SourceError("User doesn't have permission", scope="account")
+            return Reply(iter(()))
+
+    accounts = (Account("google_ads", "1111111111"), Account("google_ads", "4444444444"))
+    monkeypatch.setattr(
+        checkup.steps, "find_accounts", lambda _, slug, source: Found(slug, source, accounts)
+    )
+    monkeypatch.setattr(Project, "connector", lambda *_: Connector())
+    rows = checkup.check_connections(project, ["example"])
+    assert {(row.account, row.outcome) for row in rows} == {
+        ("1111111111", "fine"),
+        ("4444444444", "failed"),
+    }
