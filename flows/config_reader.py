@@ -676,7 +676,8 @@ class ClientReader(FileReader):
         if kpi is not None:
             self.check_sources(node, place, kpi)
         goal_node, period_node = node.get("goal"), node.get("period")
-        goal = self.goal(goal_node, join(place, "goal"), kpi) if goal_node else None
+        meant = kpi or self.nearest_kpi(node.get("kpi"))
+        goal = self.goal(goal_node, join(place, "goal"), meant) if goal_node else None
         period = self.period(period_node, join(place, "period")) if period_node else None
         if goal and period and period_node and goal.kind == "from_to" and period.start is None:
             problem = "a goal from–to needs one period with a start and an end"
@@ -686,7 +687,7 @@ class ClientReader(FileReader):
             "specific": self.read(node, "specific", place, read.one_line, ""),
             "kpi": kpi_name,
             "where": self.where(node, place, kpi),
-            "for_each": self.read(node, "for_each", place, lambda n: _dimension(n, kpi), None),
+            "for_each": self.read(node, "for_each", place, partial(self.dimension, kpi=kpi), None),
             "goal": goal,
             "period": period,
             "measure": self.measure(node, place, kpi, period),
@@ -704,6 +705,31 @@ class ClientReader(FileReader):
         if not self.catalogue or name in self.catalogue:
             return self.catalogue.get(name)
         raise Wrong(f"M (measurable): no KPI {quoted(name)}", suggest(name, sorted(self.catalogue)))
+
+    def nearest_kpi(self, node: Node | None) -> Kpi | None:
+        """What a misspelt KPI surely was meant to be, so that its goal is read by its unit."""
+        text = node.text.lower() if node else ""
+        near = read.nearest(text, self.catalogue, 0.8) or next(
+            (name for name in self.catalogue if sorted(name) == sorted(text)), None
+        )
+        return self.catalogue[near] if near else None
+
+    def no_dimension(self, name: str, kpi: Kpi | None) -> tuple[str, str] | None:
+        """What is wrong with a dimension; of an unknown KPI it may be any that there is."""
+        if kpi is not None:
+            return None if name in kpi.dimensions else _no_dimension(name, kpi)
+        known = {dimension for one in self.catalogue.values() for dimension in one.dimensions}
+        if name in known or not known:
+            return None
+        return f"no dimension {quoted(name)}", suggest(name, sorted(known))
+
+    def dimension(self, node: Node, kpi: Kpi | None) -> str:
+        """A dimension column; `campaign` and `account` mean their ids."""
+        text = read.scalar_text(node, "expected a dimension such as campaign")
+        column = {"campaign": "campaign_id", "account": "account_id"}.get(text, text)
+        if self.no_dimension(column, kpi) is not None:
+            raise Wrong(*(self.no_dimension(text, kpi) or ("", "")))
+        return column
 
     def check_sources(self, node: Node, place: str, kpi: Kpi) -> None:
         """The client must have what the KPI is made from."""
@@ -728,9 +754,9 @@ class ClientReader(FileReader):
         if scope is None or not isinstance(scope.value, dict):
             return found
         for key, child in scope.value.items():
-            if kpi is not None and key not in kpi.dimensions:
-                problem, expected = _no_dimension(key, kpi)
-                self.tell(child.key_line, join(place, key), problem, expected)
+            unknown = self.no_dimension(key, kpi)
+            if unknown is not None:
+                self.tell(child.key_line, join(place, key), *unknown)
                 continue
             if child.is_null and not child.is_broken:
                 self.tell(child, join(place, key), "is empty", "expected a value or a list")
@@ -1047,15 +1073,6 @@ def _event(node: Node) -> str:
         expected = "expected purchases or the name of a GA4 key event"
         raise Wrong(f"{quoted(text)} is not an event", expected)
     return text
-
-
-def _dimension(node: Node, kpi: Kpi | None) -> str:
-    """A dimension column; `campaign` and `account` mean their ids."""
-    text = read.scalar_text(node, "expected a dimension such as campaign")
-    column = {"campaign": "campaign_id", "account": "account_id"}.get(text, text)
-    if kpi is not None and column not in kpi.dimensions:
-        raise Wrong(*_no_dimension(text, kpi))
-    return column
 
 
 def _no_dimension(name: str, kpi: Kpi) -> tuple[str, str]:

@@ -85,13 +85,19 @@ def quoted(text: object, most: int = 60) -> str:
 def suggest(word: str, options: Iterable[str], otherwise: str = "") -> str:
     """``did you mean "x"?`` when one is near, else what there is."""
     options = list(dict.fromkeys(options))
-    by_lower = {option.lower(): option for option in reversed(options)}
-    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    near = nearest(word, options)
     if near:
-        return f'did you mean "{by_lower[near[0]]}"?'
+        return f'did you mean "{near}"?'
     if otherwise or not options:
         return otherwise
     return "expected " + listed(options)
+
+
+def nearest(word: str, options: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The option that was probably meant, whatever its case."""
+    by_lower = {option.lower(): option for option in reversed(list(options))}
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[near[0]] if near else None
 
 
 def listed(options: Iterable[str], most: int = 20) -> str:

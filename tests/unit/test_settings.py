@@ -156,6 +156,24 @@ routes:
     assert "hooks.slack.com" not in "\n".join(told)
 
 
+def test_an_unknown_kpi_hides_no_other_mistake_of_its_target(tmp_path: Path) -> None:
+    changes = {
+        "kpi": "crt",
+        "where": "{chanel_type: SEARCH}",
+        "for_each": "campain",
+        "goal": "{from: 3, to: 5%}",
+    }
+    told = findings(tmp_path, shop=target(**changes))
+    assert sorted(t.split("; ")[0].split(": ", 2)[2] for t in told) == [
+        "3 means 300%",
+        'M (measurable): no KPI "crt"',
+        'no dimension "campain"',
+        'no dimension "chanel_type"',
+    ]
+    told = findings(tmp_path, shop=target(kpi="cpa", where="{channel_type: SEARCH}"))
+    assert [t for t in told if "dimension" in t] == []
+
+
 def test_an_unreadable_file_does_not_hide_the_findings_of_the_others(tmp_path: Path) -> None:
     told = findings(tmp_path, "version: 2\n", a=b"\xff\xfe", b="name: [\n", c=target(kpi="crt"))
     assert [t.split(": ", 2)[:2] for t in told] == [
