@@ -36,7 +36,8 @@ class Table:
     ``key`` names the columns that are unique together within an account;
     ``date_day`` is among them when the table is daily. ``columns`` are what the
     connector yields; the warehouse adds ``client`` and ``loaded_at``.
-    ``max_days`` is the longest window that one request bears.
+    ``max_days`` is the longest window that one slice has. ``requests_per_day``
+    is how many requests a day of it costs; 0 where a slice is one request.
     ``retention_days`` is how far back the API goes (None: no limit known).
     """
 
@@ -46,6 +47,7 @@ class Table:
     key: tuple[str, ...]
     max_days: int = 31
     retention_days: int | None = None
+    requests_per_day: int = 0
 
     @property
     def name(self) -> str:
@@ -119,12 +121,17 @@ class AccountSelection:
 
 @dataclass(frozen=True)
 class Slice:
-    """The unit that is fetched, replaced and accounted for: whole, or not at all."""
+    """The unit that is fetched, replaced and accounted for: whole, or not at all.
+
+    ``as_of`` is the day of the run that asks: what the platform says of a day
+    may change until that day has been left alone for long enough.
+    """
 
     client: str
     table: Table
     account: Account
     window: DateWindow
+    as_of: date | None = None
 
     def __str__(self) -> str:
         return f"{self.table.source} {self.table.grain} {self.account.account_id} {self.window}"

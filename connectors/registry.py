@@ -17,6 +17,8 @@ class Source:
     are not expected yet. ``daily_table``: the table whose days tell how far the
     source's data has come. ``silence_is_zero``: whether a loaded day without
     rows means zero (an ad account that did not run) or that nobody measured.
+    ``daily_requests``: the vendor's quota, for the estimate of a plan, and
+    ``quota``: what it holds for.
     """
 
     connector: str
@@ -24,6 +26,8 @@ class Source:
     lag_days: int
     daily_table: str
     silence_is_zero: bool
+    daily_requests: int
+    quota: str
 
 
 SOURCES: dict[str, Source] = {
@@ -34,6 +38,9 @@ SOURCES: dict[str, Source] = {
         lag_days=0,
         daily_table="google_ads__campaign_day",
         silence_is_zero=True,
+        # https://developers.google.com/google-ads/api/docs/api-policy/access-levels
+        daily_requests=2_880,
+        quota="a day with Explorer access",
     ),
     # processing takes 24 to 48 hours: https://support.google.com/analytics/answer/11198161
     "ga4": Source(
@@ -42,6 +49,9 @@ SOURCES: dict[str, Source] = {
         lag_days=1,
         daily_table="ga4__channel_day",
         silence_is_zero=False,
+        # 200,000 tokens a day; a report of a quarter takes about ten
+        daily_requests=20_000,
+        quota="a day and property, at ten tokens a request",
     ),
     # final data comes after two to three days: https://support.google.com/webmasters/answer/96568
     "search_console": Source(
@@ -50,6 +60,9 @@ SOURCES: dict[str, Source] = {
         lag_days=4,
         daily_table="search_console__site_day",
         silence_is_zero=False,
+        # 1,200 a minute and site
+        daily_requests=1_728_000,
+        quota="a day and site, at 1,200 a minute",
     ),
 }
 

@@ -191,6 +191,7 @@ GSC_QUERY_DAY = Table(
     # one day per request: longer ranges return fewer rows (google-searchconsole#15)
     max_days=31,
     retention_days=GSC_RETENTION_DAYS,
+    requests_per_day=2,  # the rows, and the page that has none left
 )
 GSC_PAGE_DAY = Table(
     "search_console",
@@ -203,6 +204,7 @@ GSC_PAGE_DAY = Table(
     key=("account_id", "date_day", "page"),
     max_days=31,
     retention_days=GSC_RETENTION_DAYS,
+    requests_per_day=2,  # the rows, and the page that has none left
 )
 
 ALL: tuple[Table, ...] = (

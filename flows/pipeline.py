@@ -17,14 +17,15 @@ from typing import Any, Protocol
 import stamina
 
 from connectors.base import AccessError, AuthError, DateWindow, Slice, SourceError
-from flows import delivery, steps
+from flows import delivery, plan, steps
 from flows.delivery import Delivery
 from flows.landing import Landed, now
 from flows.models import CheckResult
+from flows.plan import Found
 from flows.project import Project
 from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, wait_or_give_up
 from flows.settings import ConfigError
-from flows.steps import Failed, Found
+from flows.steps import Failed
 from flows.targets.evaluation import Evaluation
 from flows.warehouse import LoadResult
 
@@ -131,7 +132,7 @@ def run_daily(
 ) -> RunReport:
     """Load what can still change and what is missing, build, judge, report and send."""
     found, errors = _find(project, engine, clients)
-    pieces = engine.call(steps.plan_run, found, as_of)
+    pieces = engine.call(plan.plan_run, found, as_of)
     loads, more_errors = _load(engine, found, pieces, as_of)
     built = engine.call(steps.build_models)
     evaluations = engine.call(steps.evaluate_targets, tuple(clients), as_of, notify)
@@ -161,7 +162,7 @@ def run_backfill(
 ) -> RunReport:
     """Load the days of ``window``, build once; judge and send only when asked."""
     found, errors = _find(project, engine, clients, sources)
-    pieces = engine.call(steps.plan_backfill, found, as_of, window)
+    pieces = engine.call(plan.plan_backfill, found, as_of, window)
     loads, more_errors = _load(engine, found, pieces, as_of)
     built = engine.call(steps.build_models)
     evaluations: Sequence[Evaluation] = ()
@@ -202,7 +203,7 @@ def _find(
             error = as_source_error(answer)
             log.error("%s, all accounts of %s: %s", source, client, error)
             errors.append(error)
-            answer = engine.call(steps.accounts_in_trouble, client, source, error)
+            answer = engine.call(plan.accounts_in_trouble, client, source, error)
         else:
             errors += [a.problem for a in answer.accounts if a.problem is not None]
         found.append(answer)

@@ -209,6 +209,34 @@ def _loaded_days(
     ]
 
 
+def read_as_of(
+    connection: duckdb.DuckDBPyConnection, client: str
+) -> dict[tuple[str, str], dict[date, date]]:
+    """By (table name, account id): each day that is in, and as of when it was last read."""
+    found: dict[tuple[str, str], dict[date, date]] = {}
+    for table, account, day, as_of in connection.execute(
+        "select table_name, account_id, day::date, max(as_of) from ("
+        "  select table_name, account_id, as_of, "
+        "  unnest(generate_series(window_start, window_end, interval 1 day)) as day "
+        "  from ops.loads where client = ? and outcome in ('loaded', 'empty') and as_of is not null"
+        ") group by all",
+        [client],
+    ).fetchall():
+        found.setdefault((table, account), {})[day] = as_of
+    return found
+
+
+def conversion_windows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Per Google Ads account the longest click-through window of its own conversion actions."""
+    return dict(
+        connection.execute(
+            "select account_id, max(click_through_window_days) "
+            "from raw.google_ads__conversion_action "
+            "where status = 'ENABLED' and click_through_window_days is not null group by account_id"
+        ).fetchall()
+    )
+
+
 def _days_there(
     connection: duckdb.DuckDBPyConnection,
     client: str,

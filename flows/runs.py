@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.base import DateWindow
-from flows import prefect_server, prefect_settings, steps
+from flows import plan, prefect_server, prefect_settings
 from flows.pipeline import DirectEngine, RunReport, run_backfill, run_daily
 from flows.project import chosen_clients, open_project, today_of
 
@@ -61,7 +61,7 @@ def backfill_run(
     """A backfill of ``from_day`` to ``to_day``, both included."""
     with open_project(config, lock_wait) as project:
         chosen = chosen_clients(project, clients)
-        only = steps.chosen_sources(sources)
+        only = plan.chosen_sources(sources)
         if direct:
             return run_backfill(
                 project,
@@ -110,10 +110,10 @@ def backfill_plan(
     earlier runs.
     """
     with open_project(config, lock_wait) as project:
-        only = steps.chosen_sources(sources)
-        known = steps.known_accounts(project, chosen_clients(project, clients), only)
+        only = plan.chosen_sources(sources)
+        known = plan.known_accounts(project, chosen_clients(project, clients), only)
         day = as_of or today_of(project)
-        pieces = steps.plan_backfill(project, known, day, DateWindow(from_day, to_day))
+        pieces = plan.plan_backfill(project, known, day, DateWindow(from_day, to_day))
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for piece in pieces:
         key = (piece.client, piece.table.name, piece.account.account_id)

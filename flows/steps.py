@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,6 @@ from connectors.base import (
     SlackMessage,
     Slice,
     SourceError,
-    Table,
 )
 from connectors.registry import SOURCES
 from connectors.tables import tables_of
@@ -33,41 +32,29 @@ from flows.alerts.digest import build_digest, routed_targets
 from flows.alerts.state import load_told, record_told, told_through
 from flows.landing import Landed, land, now
 from flows.models import BuildReport, CheckResult, build, load_models, run_checks
+from flows.plan import Found, restatement_days
 from flows.project import Project, selection_of
 from flows.report.model import ClientView, SourceState, TargetView
-from flows.settings import Client, ConfigError, Target
+from flows.settings import Client, Target
 from flows.targets.evaluation import Evaluation, Status
 from flows.targets.judge import evaluate
 from flows.targets.periods import period_of
 from flows.warehouse import (
     LoadResult,
     RefusedSliceError,
-    loaded_windows,
     record_accounts,
     record_load,
     replace_slice,
     transaction,
 )
-from flows.windows import days_to_load, windows_of, within_retention
 
 log = logging.getLogger("koers")
 
-# without `since` in a client's file, its first run goes back this far
-FIRST_RUN_DAYS = 90
 # a chart shows this much of what came before the period
 LOOK_BACK_DAYS = 120
 
 
 # --- extract ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Found:
-    """The accounts of one client at one source, or why they could not be listed."""
-
-    client: str
-    source: str
-    accounts: tuple[Account, ...]
 
 
 def find_accounts(project: Project, client: str, source: str) -> Found:
@@ -152,69 +139,11 @@ def account_failure(client: str, account: Account, as_of: date) -> Failed:
     error = account.problem or SourceError("the account refuses", scope="account")
     moment = now()
     return Failed(
-        Slice(client, table, account, DateWindow(yesterday, yesterday)), error, moment, moment
+        Slice(client, table, account, DateWindow(yesterday, yesterday), as_of),
+        error,
+        moment,
+        moment,
     )
-
-
-# --- plan -------------------------------------------------------------------------------------
-
-
-def plan_run(project: Project, found: Sequence[Found], as_of: date) -> list[Slice]:
-    """The slices of a daily run: what can still change, and what is missing before it."""
-    slices: list[Slice] = []
-    with project.warehouse.open() as connection:
-        loaded = {one.client: loaded_windows(connection, one.client) for one in found}
-    for one in found:
-        client = project.client(one.client)
-        restated = restatement_days(project, one.source)
-        since = client.sources[one.source].since or client.since
-        since = since or as_of - timedelta(days=FIRST_RUN_DAYS)
-        for account in one.accounts:
-            if account.status != "enabled":
-                continue
-            for table in tables_of(one.source):
-                done = loaded[one.client].get((table.name, account.account_id), [])
-                days = days_to_load(as_of, since, restated, done)
-                slices += _slices(one.client, table, account, days, as_of)
-    return slices
-
-
-def plan_backfill(
-    project: Project, found: Sequence[Found], as_of: date, window: DateWindow
-) -> list[Slice]:
-    """The slices of a backfill: every day of ``window``, today and later left out."""
-    days = [day for day in window.days if day < as_of]
-    return [
-        piece
-        for one in found
-        for account in one.accounts
-        if account.status == "enabled"
-        for table in tables_of(one.source)
-        for piece in _slices(one.client, table, account, days, as_of)
-    ]
-
-
-def _slices(
-    client: str, table: Table, account: Account, days: list[date], as_of: date
-) -> list[Slice]:
-    if not days:
-        return []
-    if not table.is_daily:
-        yesterday = as_of - timedelta(days=1)
-        return [Slice(client, table, account, DateWindow(yesterday, yesterday))]
-    asked, too_old = within_retention(days, as_of, table.retention_days)
-    if too_old:
-        log.warning(
-            "%s %s: %d days before %s are older than the API keeps; what is stored of them stays",
-            table.name, account.account_id, len(too_old), max(too_old) + timedelta(days=1),
-        )  # fmt: skip
-    return [Slice(client, table, account, w) for w in windows_of(asked, table.max_days)]
-
-
-def restatement_days(project: Project, source: str) -> int:
-    configured = project.settings.sources.get(source)
-    told = configured.restatement_days if configured else None
-    return told if told is not None else SOURCES[source].restatement_days
 
 
 # --- transform, judge, tell -------------------------------------------------------------------
@@ -383,47 +312,3 @@ def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list
         write_report(path, render_report(view))
         written.append(path)
     return written
-
-
-# --- accounts that cannot be asked ------------------------------------------------------------
-
-
-def known_accounts(
-    project: Project, clients: Sequence[str], sources: Sequence[str] = ()
-) -> list[Found]:
-    """Accounts that are listed or were seen before, without asking anybody."""
-    seen: dict[tuple[str, str], dict[str, Account]] = {}
-    for slug in clients:
-        for source, told in project.client(slug).sources.items():
-            if not sources or source in sources:
-                seen[slug, source] = {i: Account(source, i) for i in told.ids}
-    if project.warehouse.exists:
-        with project.warehouse.open() as connection:
-            for slug, source, account, status in connection.execute(
-                "select client, source, account_id, status from ops.accounts"
-            ).fetchall():
-                if (slug, source) in seen:
-                    seen[slug, source][account] = Account(source, account, status=status)
-    return [Found(slug, source, tuple(a.values())) for (slug, source), a in seen.items()]
-
-
-def accounts_in_trouble(project: Project, client: str, source: str, error: SourceError) -> Found:
-    """All known accounts of a source that could not be asked, each with that problem."""
-    (known,) = known_accounts(project, [client], [source])
-    return Found(
-        client,
-        source,
-        tuple(
-            replace(account, status="refused", problem=error)
-            for account in known.accounts
-            if account.status != "not_enabled"
-        ),
-    )
-
-
-def chosen_sources(sources: Sequence[str] | None) -> tuple[str, ...]:
-    """The sources asked for. Raises ConfigError for one that Koers does not know."""
-    for source in sources or ():
-        if source not in SOURCES:
-            raise ConfigError(f"there is no source {source!r}; there are: {', '.join(SOURCES)}")
-    return tuple(sources or ())

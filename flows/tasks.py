@@ -29,7 +29,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from connectors.base import TransientError
-from flows import delivery, prefect_server, steps
+from flows import delivery, plan, prefect_server, steps
 from flows.pipeline import FETCHERS, RunReport
 from flows.project import Project
 from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, worth_retrying
@@ -65,8 +65,9 @@ def _fetching(step: Callable[..., Any]) -> Task[..., Any]:
             return step(_projects[config], *items)
         except TransientError as error:
             # Prefect knows no delay by error: wait out what the vendor asked for here
-            if worth_retrying(error) and error.retry_after_seconds:
-                time.sleep(error.retry_after_seconds)
+            told = error.retry_after_seconds
+            if told and worth_retrying(error) and task_run.run_count < ATTEMPTS:
+                time.sleep(told)
             raise
 
     return Task(
@@ -82,14 +83,28 @@ def _fetching(step: Callable[..., Any]) -> Task[..., Any]:
     )
 
 
+@contextmanager
+def _the_only_writer() -> Iterator[None]:
+    """Wait until no other run of the same Prefect server writes; a killed one is waited out.
+
+    A server of our own has no other runs, and would not give back the slot of
+    a killed one. The warehouse's own lock keeps out everybody else.
+    """
+    if prefect_server.is_own():
+        yield
+        return
+    with concurrency(WAREHOUSE_LIMIT, strict=True, lease_duration=LEASE_SECONDS):
+        yield
+
+
 def _writing(step: Callable[..., Any]) -> Task[..., Any]:
     """A step on the warehouse: one at a time over all runs that share a Prefect server."""
 
     def run(config: str, items: tuple[Any, ...]) -> Any:
-        with concurrency(WAREHOUSE_LIMIT, strict=True, lease_duration=LEASE_SECONDS):
+        with _the_only_writer():
             return step(_projects[config], *items)
 
-    return Task(fn=run, name=step.__name__, cache_policy=NO_CACHE, persist_result=False)
+    return _quiet_task(step, run)
 
 
 def _working(step: Callable[..., Any]) -> Task[..., Any]:
@@ -98,16 +113,26 @@ def _working(step: Callable[..., Any]) -> Task[..., Any]:
     def run(config: str, items: tuple[Any, ...]) -> Any:
         return step(_projects[config], *items)
 
-    return Task(fn=run, name=step.__name__, cache_policy=NO_CACHE, persist_result=False)
+    return _quiet_task(step, run)
+
+
+def _quiet_task(step: Callable[..., Any], run: Callable[..., Any]) -> Task[..., Any]:
+    return Task(
+        fn=run,
+        name=step.__name__,
+        task_run_name=step.__name__.replace("_", " "),
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
 
 
 TASKS: dict[Callable[..., Any], Task[..., Any]] = {
     steps.find_accounts: _fetching(steps.find_accounts),
     steps.fetch_slice: _fetching(steps.fetch_slice),
-    steps.accounts_in_trouble: _writing(steps.accounts_in_trouble),
+    plan.accounts_in_trouble: _writing(plan.accounts_in_trouble),
     steps.remember_accounts: _writing(steps.remember_accounts),
-    steps.plan_run: _writing(steps.plan_run),
-    steps.plan_backfill: _writing(steps.plan_backfill),
+    plan.plan_run: _writing(plan.plan_run),
+    plan.plan_backfill: _writing(plan.plan_backfill),
     steps.commit_slices: _writing(steps.commit_slices),
     steps.build_models: _writing(steps.build_models),
     steps.evaluate_targets: _writing(steps.evaluate_targets),
@@ -149,8 +174,9 @@ def prefect_engine(project: Project) -> Iterator[PrefectEngine]:
     config = str(project.config_dir)
     _projects[config] = project
     try:
-        with get_client(sync_client=True) as client:
-            client.upsert_global_concurrency_limit_by_name(WAREHOUSE_LIMIT, 1)
+        if not prefect_server.is_own():
+            with get_client(sync_client=True) as client:
+                client.upsert_global_concurrency_limit_by_name(WAREHOUSE_LIMIT, 1)
         yield PrefectEngine(config)
     finally:
         _projects.pop(config, None)

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from connectors.base import Account, DateWindow, Slice, Table
+from connectors.base import Account, Slice, Table
 from connectors.tables import ALL
 from flows.alerts.outbox import OUTBOX_DDL
 from flows.landing import Landed, now
@@ -44,7 +44,8 @@ create table if not exists ops.loads (
     load_id varchar, client varchar, source varchar, table_name varchar, account_id varchar,
     window_start date, window_end date, rows bigint, outcome varchar, request_id varchar,
     error varchar, metadata json, started_at timestamp, finished_at timestamp,
-    committed_at timestamp, rows_changed bigint, rows_superseded bigint, landing_file varchar
+    committed_at timestamp, rows_changed bigint, rows_superseded bigint, landing_file varchar,
+    as_of date
 );
 create table if not exists ops.checks (
     name varchar, severity varchar, sentence varchar, client varchar, violations bigint,
@@ -249,20 +250,6 @@ class LoadResult:
     request_id: str = ""
 
 
-def loaded_windows(
-    connection: duckdb.DuckDBPyConnection, client: str
-) -> dict[tuple[str, str], list[DateWindow]]:
-    """The windows that are in, by (table name, account id)."""
-    found: dict[tuple[str, str], list[DateWindow]] = {}
-    for table, account, start, end in connection.execute(
-        "select distinct table_name, account_id, window_start, window_end from ops.loads "
-        "where client = ? and outcome in ('loaded', 'empty') order by all",
-        [client],
-    ).fetchall():
-        found.setdefault((table, account), []).append(DateWindow(start, end))
-    return found
-
-
 def record_load(
     connection: duckdb.DuckDBPyConnection,
     result: LoadResult,
@@ -274,7 +261,7 @@ def record_load(
 ) -> None:
     piece = result.slice
     connection.execute(
-        "insert into ops.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into ops.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             uuid.uuid4().hex,
             piece.client,
@@ -294,6 +281,7 @@ def record_load(
             result.rows_changed,
             result.rows_superseded,
             landing_file,
+            piece.as_of,
         ],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from connectors.base import DateWindow
@@ -15,23 +15,43 @@ def days_between(start: date, end: date) -> list[date]:
     return [start + timedelta(days=i) for i in range((end - start).days + 1)]
 
 
-def days_covered(windows: Iterable[DateWindow]) -> set[date]:
-    return {day for window in windows for day in window.days}
+def is_done(day: date, read_as_of: date | None, as_of: date, restatement_days: int) -> bool:
+    """Whether a day need not be read again.
+
+    It was read once it had stopped changing, or as of today already.
+    """
+    if read_as_of is None:
+        return False
+    return read_as_of >= min(as_of, day + timedelta(days=restatement_days))
 
 
 def days_to_load(
-    as_of: date, since: date, restatement_days: int, loaded: Iterable[DateWindow]
+    as_of: date, since: date, restatement_days: int, read: Mapping[date, date]
 ) -> list[date]:
     """The days that a run as of ``as_of`` reads: what may have changed, and what is missing.
 
     ``as_of`` itself is never among them: it is not over. The last
-    ``restatement_days`` days are always read again; days from ``since`` on that
-    were never loaded are read as well.
+    ``restatement_days`` days are always read again, and so are days from
+    ``since`` on that were never read, or not since they stopped changing (the
+    machine was off). ``read`` gives per day the last day as of which it was read.
     """
-    last = as_of - ONE_DAY
     restated_from = as_of - timedelta(days=restatement_days)
-    known = days_covered(loaded)
-    return [day for day in days_between(since, last) if day >= restated_from or day not in known]
+    return [
+        day
+        for day in days_between(since, as_of - ONE_DAY)
+        if day >= restated_from or not is_done(day, read.get(day), as_of, restatement_days)
+    ]
+
+
+def days_to_backfill(
+    window: DateWindow, as_of: date, restatement_days: int, read: Mapping[date, date], force: bool
+) -> list[date]:
+    """The days of a backfill: those before ``as_of`` that are not done, or all when forced."""
+    return [
+        day
+        for day in window.days
+        if day < as_of and (force or not is_done(day, read.get(day), as_of, restatement_days))
+    ]
 
 
 def windows_of(days: Iterable[date], max_days: int) -> list[DateWindow]:

@@ -14,12 +14,12 @@ import pytest
 from connectors.base import Account, DateWindow, Reply, Slice, Table
 from connectors.tables import GSC_QUERY_DAY, GSC_SITE_DAY
 from flows.landing import Landed, land, now, read_description
+from flows.readings import read_as_of
 from flows.warehouse import (
     RefusedSliceError,
     Warehouse,
     WarehouseBusyError,
     WarehouseError,
-    loaded_windows,
     replace_slice,
 )
 
@@ -51,9 +51,10 @@ def landed(
     table: Table = GSC_SITE_DAY,
     window: DateWindow = WINDOW,
     announced: int | None = None,
+    as_of: date = date(2026, 11, 4),
 ) -> Landed:
     batch = pa.RecordBatch.from_pylist(list(rows), schema=table.schema)
-    piece = Slice("shop", table, Account("search_console", SITE), window)
+    piece = Slice("shop", table, Account("search_console", SITE), window, as_of)
     reply = Reply(iter([batch]), request_ids=["r-1"], announced_rows=announced)
     return land(piece, reply, warehouse.landing, now())
 
@@ -155,13 +156,18 @@ def test_hostile_names_come_through_as_they_are(warehouse: Warehouse) -> None:
         assert stored(connection, "select query from raw.search_console__query_day") == [(HOSTILE,)]
 
 
-def test_the_ledger_knows_which_windows_are_in(warehouse: Warehouse) -> None:
+def test_the_ledger_knows_which_days_were_read_as_of_when(warehouse: Warehouse) -> None:
     with warehouse.open() as connection:
         replace_slice(connection, landed(warehouse, [site_day(FIRST, 5)]))
-        replace_slice(connection, landed(warehouse, [], window=DateWindow(LAST, LAST)))
+        later = DateWindow(LAST, LAST)
+        replace_slice(connection, landed(warehouse, [], window=later, as_of=date(2026, 11, 9)))
 
-        assert loaded_windows(connection, "shop") == {
-            ("search_console__site_day", SITE): [DateWindow(FIRST, LAST), DateWindow(LAST, LAST)]
+        assert read_as_of(connection, "shop") == {
+            ("search_console__site_day", SITE): {
+                FIRST: date(2026, 11, 4),
+                date(2026, 11, 2): date(2026, 11, 4),
+                LAST: date(2026, 11, 9),
+            }
         }
         ids = stored(connection, "select distinct request_id from ops.loads")
         assert ids == [("r-1",)]
