@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import State, flow
+from pydantic import Field
 
 from connectors.base import DateWindow
+from connectors.registry import SOURCES
 from flows.pipeline import run_backfill
 from flows.project import chosen_clients, open_project, today_of
 from flows.tasks import RUNNER, final_state, prefect_engine, publish_artifacts
+
+# the Prefect UI offers these and its server refuses another one
+SourceName = Annotated[str, Field(json_schema_extra={"enum": list(SOURCES)})]
 
 
 @flow(
@@ -25,7 +30,7 @@ def backfill(
     to_day: date,
     config: str = "config",
     clients: list[str] | None = None,
-    sources: list[str] | None = None,
+    sources: list[SourceName] | None = None,
     as_of: date | None = None,
     evaluate: bool = False,
     notify: bool = False,
@@ -38,7 +43,7 @@ def backfill(
         to_day: the last day to load.
         config: the folder with koers.yaml and clients/.
         clients: only these clients, by the name of their file; all when empty.
-        sources: only these sources (google_ads, ga4, search_console); all when empty.
+        sources: only these sources; all when empty.
         as_of: the day that counts as today; today when empty.
         evaluate: whether the targets are judged afterwards.
         notify: whether messages are sent afterwards.

@@ -408,9 +408,10 @@ def _tell_run(report: RunReport, asked: argparse.Namespace) -> None:
 
 
 def _serve(asked: argparse.Namespace) -> int:
-    from flows import prefect_settings
+    from flows import prefect_server, prefect_settings
 
-    prefect_settings.apply(PREFECT_SERVER_UI_ENABLED="true", PREFECT_LOGGING_LEVEL="INFO")
+    prefect_settings.apply(**prefect_settings.SERVING)
+    prefect_server.ensure(services=True, port=prefect_server.USUAL_PORT)
     from flows.serve import serve_forever
 
     serve_forever(asked.config, asked.lock_wait)

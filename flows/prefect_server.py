@@ -31,6 +31,9 @@ ONLY_FOR_A_RUN = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
 }
 
+# where Prefect's own server is by default
+USUAL_PORT = 4200
+
 _servers: list[subprocess.Popen[bytes]] = []
 
 
@@ -53,7 +56,7 @@ def ensure(services: bool = False, port: int = 0) -> None:
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     environment = os.environ | {"PREFECT__SERVER_FINAL": "1", "OTEL_SDK_DISABLED": "true"}
     if services:
-        environment |= {"PREFECT_UI_API_URL": f"{address}/api"}
+        environment["PREFECT_UI_API_URL"] = f"{address}/api"
     else:
         environment = ONLY_FOR_A_RUN | environment
     with listening:
@@ -104,24 +107,20 @@ def _listen(port: int) -> socket.socket:
 
 
 def _configured_elsewhere() -> bool:
-    """True when a Prefect profile or project file names a server."""
+    """True when a Prefect profile or project file may name a server: let Prefect decide."""
     home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    places = (
+    for place in (
         Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml")),
         Path("prefect.toml"),
         Path("pyproject.toml"),
         Path(".env"),
-    )
-    for place in places:
+    ):
         try:
-            told = place.read_text().lower()
+            told = place.read_text(errors="replace").lower()
         except OSError:
             continue
-        if "prefect" in told and ("api_url" in told or "[tool.prefect" in told):
-            # rare, so it may take the time that Prefect needs to say what counts
-            from prefect.settings import get_current_settings
-
-            return get_current_settings().api.url is not None
+        if "prefect_api_url" in told or "[tool.prefect" in told or place.name == "prefect.toml":
+            return True
     return False
 
 

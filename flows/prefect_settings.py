@@ -24,6 +24,14 @@ QUIET = {
     "PREFECT_TASKS_REFRESH_CACHE": "false",
 }
 
+SERVING = {
+    "PREFECT_SERVER_UI_ENABLED": "true",
+    # the lines of each run are shown in the Prefect UI and in this terminal
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "koers",
+    "PREFECT_LOGGING_LOGGERS_PREFECT_EXTRA_HANDLERS": "api,console",
+}
+
 
 def apply(**more: str) -> None:
     """Set what is not set yet; ``more`` adds to the list or changes it."""
