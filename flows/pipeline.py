@@ -7,25 +7,24 @@ the very same steps in this process.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import stamina
 
-from connectors.base import AccessError, AuthError, DateWindow, Slice, SourceError
+from connectors.base import AccessError, AuthError, DateWindow, SourceError
 from flows import delivery, plan, steps
 from flows.delivery import Delivery
-from flows.landing import Landed, now
+from flows.loading import Engine, Loading, as_source_error
 from flows.models import CheckResult
 from flows.plan import Found
 from flows.project import Project
 from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, wait_or_give_up
 from flows.settings import ConfigError
-from flows.steps import Failed
 from flows.targets.evaluation import Evaluation
 from flows.warehouse import LoadResult
 
@@ -33,20 +32,12 @@ log = logging.getLogger("koers")
 
 # Requests under way at once: well within every vendor's quota, and enough to keep two cores busy.
 FETCHERS = 8
-# Slices between two commits: what an interrupted run has to fetch once more at most.
-SLICES_PER_COMMIT = 64
+# How long a run waits for a quota when all else is in: people read the morning's report, and
+# nobody waits for a backfill.
+DAILY_PATIENCE_SECONDS = 900.0
+BACKFILL_PATIENCE_SECONDS = 26 * 3600.0
 
 Step = Callable[..., Any]
-
-
-class Engine(Protocol):
-    """How steps are executed. Every step takes the project first."""
-
-    def call(self, step: Step, *args: Any) -> Any: ...
-
-    def map(self, step: Step, items: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Run a step for each item, side by side; an item that fails gives its exception."""
-        ...
 
 
 class DirectEngine:
@@ -128,12 +119,19 @@ class RunReport:
 
 
 def run_daily(
-    project: Project, engine: Engine, clients: Sequence[str], as_of: date, notify: bool = True
+    project: Project,
+    engine: Engine,
+    clients: Sequence[str],
+    as_of: date,
+    notify: bool = True,
+    patience_seconds: float = DAILY_PATIENCE_SECONDS,
 ) -> RunReport:
     """Load what can still change and what is missing, build, judge, report and send."""
     found, errors = _find(project, engine, clients)
     pieces = engine.call(plan.plan_run, found, as_of)
-    loads, more_errors = _load(engine, found, pieces, as_of)
+    loading = Loading(engine, patience_seconds)
+    loading.refuse(found, as_of)
+    loading.load(pieces)
     built = engine.call(steps.build_models)
     evaluations = engine.call(steps.evaluate_targets, tuple(clients), as_of, notify)
     reports = engine.call(steps.write_reports, tuple(clients), as_of)
@@ -141,8 +139,8 @@ def run_daily(
     return RunReport(
         as_of=as_of,
         found=tuple(found),
-        loads=tuple(loads),
-        errors=(*errors, *more_errors),
+        loads=tuple(loading.loads),
+        errors=(*errors, *loading.errors),
         checks=tuple(built.checks),
         evaluations=tuple(evaluations),
         reports=tuple(reports),
@@ -159,11 +157,18 @@ def run_backfill(
     sources: Sequence[str] = (),
     evaluate: bool = False,
     notify: bool = False,
+    force: bool = False,
+    patience_seconds: float = BACKFILL_PATIENCE_SECONDS,
 ) -> RunReport:
-    """Load the days of ``window``, build once; judge and send only when asked."""
+    """Load the days of ``window`` that are not done yet (all when ``force``), build once.
+
+    Judges and sends only when asked.
+    """
     found, errors = _find(project, engine, clients, sources)
-    pieces = engine.call(plan.plan_backfill, found, as_of, window)
-    loads, more_errors = _load(engine, found, pieces, as_of)
+    pieces = engine.call(plan.plan_backfill, found, as_of, window, force)
+    loading = Loading(engine, patience_seconds)
+    loading.refuse(found, as_of)
+    loading.load(pieces)
     built = engine.call(steps.build_models)
     evaluations: Sequence[Evaluation] = ()
     if evaluate or notify:
@@ -172,8 +177,8 @@ def run_backfill(
     return RunReport(
         as_of=as_of,
         found=tuple(found),
-        loads=tuple(loads),
-        errors=(*errors, *more_errors),
+        loads=tuple(loading.loads),
+        errors=(*errors, *loading.errors),
         checks=tuple(built.checks),
         evaluations=tuple(evaluations),
         deliveries=tuple(deliveries),
@@ -209,81 +214,3 @@ def _find(
         found.append(answer)
     engine.call(steps.remember_accounts, found)
     return found, errors
-
-
-def _load(
-    engine: Engine, found: Sequence[Found], pieces: Sequence[Slice], as_of: date
-) -> tuple[list[LoadResult], list[SourceError]]:
-    """Fetch side by side, commit in order; stop an account or a source that cannot go on."""
-    refusing = [
-        steps.account_failure(one.client, account, as_of)
-        for one in found
-        for account in one.accounts
-        if account.status == "refused"
-    ]
-    loads: list[LoadResult] = engine.call(steps.commit_slices, refusing) if refusing else []
-    errors: list[SourceError] = []
-    stopped: set[tuple[str, ...]] = set()
-    for chunk in _chunks(pieces):
-        todo = [p for p in chunk if not _is_stopped(p, stopped)]
-        started_at = now()
-        arrived: list[Landed | Failed] = []
-        for piece, answer in zip(
-            todo, engine.map(steps.fetch_slice, [(p,) for p in todo]), strict=True
-        ):
-            if isinstance(answer, Exception):
-                error = as_source_error(answer)
-                log.error("%s: %s", piece, error)
-                errors.append(error)
-                stopped |= _stops(piece, error)
-                arrived.append(Failed(piece, error, started_at, now()))
-            else:
-                arrived.append(answer)
-        if arrived:
-            loads += engine.call(steps.commit_slices, arrived)
-    return loads, errors
-
-
-def _stops(piece: Slice, error: SourceError) -> set[tuple[str, ...]]:
-    if error.scope == "source":
-        return {(piece.client, piece.table.source)}
-    if error.scope == "account":
-        return {(piece.client, piece.table.source, piece.account.account_id)}
-    return set()
-
-
-def _is_stopped(piece: Slice, stopped: set[tuple[str, ...]]) -> bool:
-    source = (piece.client, piece.table.source)
-    return source in stopped or (*source, piece.account.account_id) in stopped
-
-
-def _chunks(pieces: Sequence[Slice]) -> Iterator[Sequence[Slice]]:
-    """One small slice of each account first, then the others by their days, oldest first.
-
-    An account that refuses is so asked once, and an interrupted run leaves no
-    holes behind it.
-    """
-    ordered = sorted(pieces, key=lambda p: (p.window, p.table.name, p.client, p.account.account_id))
-    first: dict[tuple[str, str, str], Slice] = {}
-    for piece in sorted(ordered, key=lambda p: (p.table.is_daily, p.window)):
-        first.setdefault((piece.client, piece.table.source, piece.account.account_id), piece)
-    asked_first = set(map(id, first.values()))
-    yield from _split(list(first.values()))
-    yield from _split([piece for piece in ordered if id(piece) not in asked_first])
-
-
-def _split(pieces: Sequence[Slice]) -> Iterator[Sequence[Slice]]:
-    for start in range(0, len(pieces), SLICES_PER_COMMIT):
-        yield pieces[start : start + SLICES_PER_COMMIT]
-
-
-def as_source_error(error: Exception) -> SourceError:
-    """What went wrong as a SourceError, whatever it was, so that the other sources go on."""
-    if isinstance(error, SourceError):
-        return error
-    if isinstance(error, ConfigError):  # a secret that is not there stops its source alone
-        return SourceError(str(error))
-    log.error("unexpected %s", type(error).__name__, exc_info=error)
-    wrapped = SourceError(f"unexpected {type(error).__name__}: {error}")
-    wrapped.__cause__ = error
-    return wrapped

@@ -75,7 +75,9 @@ def plan_backfill(
             restated = restatement_days(project, one.source, windows.get(account.account_id))
             for table in tables_of(one.source):
                 read = ledger.get((table.name, account.account_id), {})
-                days = days_to_backfill(window, as_of, restated, read, force)
+                # what describes the present is read once a day, whatever the days asked for
+                asked = window if table.is_daily else _yesterday(as_of)
+                days = days_to_backfill(asked, as_of, restated, read, force)
                 slices += _slices(one.client, table, account, days, as_of)
     return slices
 
@@ -90,8 +92,7 @@ def _slices(
     if not days:
         return []
     if not table.is_daily:
-        yesterday = as_of - timedelta(days=1)
-        return [Slice(client, table, account, DateWindow(yesterday, yesterday), as_of)]
+        return [Slice(client, table, account, _yesterday(as_of), as_of)]
     asked, too_old = within_retention(days, as_of, table.retention_days)
     if too_old:
         log.warning(
@@ -99,6 +100,10 @@ def _slices(
             table.name, account.account_id, len(too_old), max(too_old) + timedelta(days=1),
         )  # fmt: skip
     return [Slice(client, table, account, w, as_of) for w in windows_of(asked, table.max_days)]
+
+
+def _yesterday(as_of: date) -> DateWindow:
+    return DateWindow(as_of - timedelta(days=1), as_of - timedelta(days=1))
 
 
 def restatement_days(project: Project, source: str, longest_window: int | None = None) -> int:

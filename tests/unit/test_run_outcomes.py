@@ -14,11 +14,12 @@ from flows import checkup, delivery
 from flows.alerts.outbox import Outgoing
 from flows.cli import main
 from flows.delivery import Delivery
-from flows.pipeline import RunReport, as_source_error
+from flows.loading import as_source_error
+from flows.pipeline import RunReport
 from flows.project import Project, open_project
 from flows.settings import ConfigError
 from flows.starter import write_starter
-from flows.steps import Found
+from flows.plan import Found
 
 DAY = date(2026, 11, 20)
 
