@@ -33,9 +33,11 @@ bench: set-up
 
 set-up: $(READY)
 
+# The machine knows the certificates of a company's proxy, uv by itself does not.
 # Byte code is compiled now: a process that has to do it itself starts ten seconds later.
 $(READY): uv.lock pyproject.toml | $(UV)
-	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --compile-bytecode --python .uv/bin/python
+	UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never \
+		$(UV) sync --frozen --compile-bytecode --python .uv/bin/python
 	.venv/bin/python -m compileall -q flows connectors
 	@touch $@
 
