@@ -11,7 +11,7 @@ from pydantic import Field
 
 from connectors.base import DateWindow
 from connectors.registry import SOURCES
-from flows.pipeline import run_backfill
+from flows.pipeline import BACKFILL_PATIENCE_SECONDS, run_backfill
 from flows.project import chosen_clients, open_project, today_of
 from flows.tasks import RUNNER, final_state, prefect_engine, publish_artifacts
 
@@ -34,6 +34,8 @@ def backfill(
     as_of: date | None = None,
     evaluate: bool = False,
     notify: bool = False,
+    force: bool = False,
+    quota_wait_seconds: float = BACKFILL_PATIENCE_SECONDS,
     lock_wait_seconds: float = 20.0,
 ) -> State[Any]:
     """Read the days from ``from_day`` to ``to_day`` again, both included, and build the models.
@@ -47,6 +49,8 @@ def backfill(
         as_of: the day that counts as today; today when empty.
         evaluate: whether the targets are judged afterwards.
         notify: whether messages are sent afterwards.
+        force: read days again that are in already and no longer change.
+        quota_wait_seconds: how long to wait for quotas in all, once the rest is in.
         lock_wait_seconds: how long to wait for a warehouse that is in use.
     """
     with (
@@ -63,6 +67,8 @@ def backfill(
             sources or (),
             evaluate,
             notify,
+            force,
+            quota_wait_seconds,
         )
         publish_artifacts(report, day)
         return final_state(report)

@@ -52,8 +52,8 @@ def _seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds below a day")
+    if not 0 <= value <= 604_800:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds up to a week")
     return value
 
 
@@ -99,6 +99,15 @@ class _Parts:
         self.direct = self._parent()
         self.direct.add_argument(
             "--direct", action="store_true", help="run the same steps here, without Prefect"
+        )
+
+        self.quota = self._parent()
+        self.quota.add_argument(
+            "--quota-wait",
+            type=_seconds,
+            metavar="SECONDS",
+            help="how long to wait for quotas in all, once the rest is in "
+            "(default: 900 for run, 93600 for backfill)",
         )
 
     @staticmethod
@@ -150,7 +159,7 @@ def make_parser() -> argparse.ArgumentParser:
         "run",
         _run,
         "The daily run: load, build, judge, report, send",
-        [*stored, part.client, part.as_of, part.direct],
+        [*stored, part.client, part.as_of, part.direct, part.quota],
     )
     run.add_argument(
         "--fail-on",
@@ -163,13 +172,14 @@ def make_parser() -> argparse.ArgumentParser:
     backfill = add(
         "backfill",
         _backfill,
-        "Load a range of days again and build once; sends nothing unless asked",
-        [*stored, part.client, part.as_of, part.direct],
+        "Load the days of a range that are not in yet; sends nothing unless asked",
+        [*stored, part.client, part.as_of, part.direct, part.quota],
     )
     backfill.add_argument("--from", dest="from_day", type=_day, required=True, metavar="D")
     backfill.add_argument("--to", dest="to_day", type=_day, required=True, metavar="D")
     backfill.add_argument("--source", action="append", metavar="NAME")
     backfill.add_argument("--dry-run", action="store_true", help="print the plan, ask nobody")
+    backfill.add_argument("--force", action="store_true", help="read again what is in already")
     backfill.add_argument("--evaluate", action="store_true", help="judge the targets afterwards")
     backfill.add_argument("--notify", action="store_true", help="send messages afterwards")
     add("build", _build, "Build the SQL models and run the checks", stored)
@@ -343,6 +353,7 @@ def _run(asked: argparse.Namespace) -> int:
         clients=asked.client,
         as_of=asked.as_of,
         notify=not asked.no_notify,
+        quota_wait=asked.quota_wait,
         direct=asked.direct,
         lock_wait=asked.lock_wait,
     )
@@ -366,13 +377,19 @@ def _backfill(asked: argparse.Namespace) -> int:
             clients=asked.client,
             sources=asked.source,
             as_of=asked.as_of,
+            force=asked.force,
             lock_wait=asked.lock_wait,
         )
         if asked.json:
-            _say_json({"slices": plan})
-        else:
-            _say_table(("client", "table", "account", "slices", "from", "to"),
-                       [tuple(row.values()) for row in plan])  # fmt: skip
+            _say_json(plan.as_dict())
+            return OK
+        _say_table(("client", "table", "account", "slices", "requests", "from", "to"),
+                   [tuple(row.values()) for row in plan.rows])  # fmt: skip
+        for e in plan.estimates:
+            told = f"{e.requests:,} requests, where {e.daily_requests:,} are allowed {e.quota}"
+            _say(f"{e.source}: {told}")
+        if not plan.rows:
+            _say("nothing to read: these days are in (--force reads them again)")
         return OK
     report = backfill_run(
         asked.config,
@@ -383,6 +400,8 @@ def _backfill(asked: argparse.Namespace) -> int:
         as_of=asked.as_of,
         evaluate=asked.evaluate,
         notify=asked.notify,
+        force=asked.force,
+        quota_wait=asked.quota_wait,
         direct=asked.direct,
         lock_wait=asked.lock_wait,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import State, flow
 
-from flows.pipeline import run_daily
+from flows.pipeline import DAILY_PATIENCE_SECONDS, run_daily
 from flows.project import chosen_clients, open_project, today_of
 from flows.tasks import RUNNER, final_state, prefect_engine, publish_artifacts
 
@@ -24,6 +24,7 @@ def daily(
     clients: list[str] | None = None,
     as_of: date | None = None,
     notify: bool = True,
+    quota_wait_seconds: float = DAILY_PATIENCE_SECONDS,
     lock_wait_seconds: float = 20.0,
 ) -> State[Any]:
     """Load what can still change, build the models, judge the targets, report and send.
@@ -33,6 +34,7 @@ def daily(
         clients: only these clients, by the name of their file; all when empty.
         as_of: the day on whose morning the run looks back; today when empty.
         notify: whether messages are sent.
+        quota_wait_seconds: how long to wait for quotas in all, once the rest is in.
         lock_wait_seconds: how long to wait for a warehouse that is in use.
     """
     with (
@@ -40,6 +42,7 @@ def daily(
         prefect_engine(project) as engine,
     ):
         day = as_of or today_of(project)
-        report = run_daily(project, engine, chosen_clients(project, clients), day, notify)
+        chosen = chosen_clients(project, clients)
+        report = run_daily(project, engine, chosen, day, notify, quota_wait_seconds)
         publish_artifacts(report, day)
         return final_state(report)
