@@ -112,13 +112,20 @@ def token_error(state: TokenState) -> ApiError | None:
     )
 
 
+_QUOTAS = {
+    "hour": "property tokens for a project per hour. These quota tokens will return in under an "
+    "hour.",
+    "day": "property tokens per day. These quota tokens will return in under 24 hours.",
+    "concurrent": "concurrent requests quota. Please send fewer requests concurrently.",
+}
+
+
 def fault_error(fault: Fault) -> ApiError | None:
     """Return the error that a fault stands for; None for those that spoil an answer instead."""
     if fault.kind == "quota":
         return ApiError(
             "RESOURCE_EXHAUSTED",
-            "Exhausted property tokens for a project per hour. These quota tokens will return in "
-            "under an hour. To learn more, see "
+            f"Exhausted {_QUOTAS[fault.detail or 'hour']} To learn more, see "
             "https://developers.google.com/analytics/devguides/reporting/data/v1/quotas",
             reason=fault.reason or "RATE_LIMIT_EXCEEDED",
             retry_delay_seconds=fault.retry_delay_seconds,
@@ -134,6 +141,17 @@ def fault_error(fault: Fault) -> ApiError | None:
         )
     if fault.kind == "token_expired":
         return token_error("expired")
+    if fault.kind == "refusal":
+        of_status = {code: name for name, code in _HTTP_STATUS.items()}
+        return ApiError(
+            of_status.get(fault.status or 400, "INVALID_ARGUMENT"),
+            fault.detail
+            or "Field sessionsOfYesterday is not a valid metric. For a list of valid dimensions "
+            "and metrics, see https://developers.google.com/analytics/devguides/reporting/data/"
+            "v1/api-schema ",
+            reason=fault.reason or "",
+            retry_delay_seconds=fault.retry_delay_seconds,
+        )
     if fault.kind == "permission":
         return ApiError(
             "PERMISSION_DENIED",

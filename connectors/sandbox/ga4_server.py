@@ -17,7 +17,7 @@ from google.analytics.data_v1beta.types import analytics_data_api as api
 from google.analytics.data_v1beta.types import data
 from google.protobuf import json_format
 
-from connectors.sandbox import ga4_report
+from connectors.sandbox import ga4_report, poison
 from connectors.sandbox.errors import ApiError, fault_error, token_error
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.ga4_report import DIMENSIONS, Report, write_number
@@ -46,6 +46,9 @@ _METRIC_TYPES = {
 # Standard properties; https://developers.google.com/analytics/devguides/reporting/data/v1/quotas
 TOKENS_PER_DAY, TOKENS_PER_HOUR, TOKENS_PER_PROJECT_HOUR = 200_000, 40_000, 14_000
 CONCURRENT_REQUESTS, SERVER_ERRORS_PER_HOUR, THRESHOLDED_PER_HOUR = 10, 10, 120
+
+# so many waits come before an answer that is slow, which in gRPC is one message
+_SLOW_PIECES = 20
 
 # Requests of the first property over more days than this carry sampling metadata; the figures
 # stay the world's own. Reports of the second one with users by campaign are marked as subject
@@ -183,7 +186,8 @@ class Ga4Service:
     ) -> tuple[Any, Fault | None]:
         if refused := token_error(self.tokens.check(authorization)):
             raise refused
-        fault = self.faults.take("ga4", method, property_id)
+        text = json_format.MessageToJson(request, indent=None)
+        fault = self.faults.take("ga4", method, property_id, text)
         if fault and (error := fault_error(fault)):
             if error.status in ("INTERNAL", "UNAVAILABLE"):
                 self.quota.enter(property_id)
@@ -205,9 +209,29 @@ class Ga4Service:
             )
         self.quota.enter(property_id)
         try:
-            return self._methods[method](held, request), fault
+            response = self._methods[method](held, request)
         finally:
             self.quota.leave(property_id)
+        if fault is None and method == "RunReport":
+            fault = self._spoil(response, property_id, text)
+        return response, fault
+
+    def _spoil(self, report: Any, property_id: str, request: str) -> Fault | None:
+        about_days = any(header.name == "date" for header in report.dimension_headers)
+        fault = self.faults.take_poison(
+            "ga4",
+            "RunReport",
+            property_id,
+            request,
+            lambda fault: (
+                (about_days or fault.asks is not None)
+                and poison.ga4_place(fault.detail or "", report) is not None
+            ),
+        )
+        if fault is not None and fault.detail is not None:
+            place = poison.ga4_place(fault.detail, report)
+            poison.spoil_ga4(report, fault.detail, place or 0, request)
+        return fault
 
     # --- the methods --------------------------------------------------------------------------
 
@@ -348,7 +372,13 @@ def _unary(service: Ga4Service, method: str) -> Callable[[Any, grpc.ServicerCont
         if fault and fault.kind == "stall":
             while context.is_active() and not service.faults.stall(0.2):
                 pass  # until the client gives up
-        if fault and fault.kind == "cut":
+        if fault and fault.kind == "slow":
+            for _ in range(_SLOW_PIECES):
+                if context.is_active():
+                    service.faults.stall(fault.pause_seconds)
+        if fault and fault.kind == "poison":
+            return poison.finish(response.SerializeToString(), fault.detail or "")
+        if fault and fault.kind in ("cut", "reset"):
             # one message cannot be halved; this is how a lost connection reads
             ApiError("UNAVAILABLE", "Socket closed").abort(context)
         if fault and fault.kind == "bad_body":

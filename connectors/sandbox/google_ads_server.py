@@ -41,6 +41,7 @@ from google.ads.googleads.v26.services.types.google_ads_service import (
     SearchGoogleAdsStreamResponse,
 )
 
+from connectors.sandbox import poison
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.gaql import Condition, GaqlError, Query, parse
 from connectors.sandbox.google_ads_answers import Answers
@@ -112,12 +113,14 @@ class AdsError(Exception):
         *,
         retry_delay_seconds: float | None = None,
         status: grpc.StatusCode | None = None,
+        rate_name: str = "Requests per developer per minute",
     ) -> None:
         super().__init__(message)
         self.family = family
         self.code = code
         self.message = message
         self.retry_delay_seconds = retry_delay_seconds
+        self.rate_name = rate_name
         self.status = status or _STATUS.get(family, grpc.StatusCode.INVALID_ARGUMENT)
 
     def failure(self, request_id: str) -> bytes:
@@ -135,10 +138,33 @@ class AdsError(Exception):
                 .enum_type.values_by_name["DEVELOPER"]
                 .number
             )
-            quota.rate_name = "Requests per developer per minute"
+            quota.rate_name = self.rate_name
             quota.retry_delay.FromNanoseconds(round((self.retry_delay_seconds or 0) * 1e9))
         encoded: bytes = failure.SerializeToString()
         return encoded
+
+
+def _refused(fault: Fault) -> AdsError:
+    """Return the error whose code the fault names, with the family that has such a code."""
+    family, _, code = (fault.reason or "query_error.UNRECOGNIZED_FIELD").rpartition(".")
+    kinds = GoogleAdsFailure.pb(GoogleAdsFailure()).errors.add().error_code.DESCRIPTOR.fields
+    if not family:
+        having = [k.name for k in kinds if code in k.enum_type.values_by_name]
+        first = ("authentication_error", "authorization_error", "query_error", "request_error")
+        family = next((f for f in (*first, *having) if f in having), "")
+    if not family:
+        raise NotModelledError(f"Google Ads has no error code {fault.reason}")
+    texts = {
+        "UNSUPPORTED_VERSION": f"Version {VERSION} is deprecated. Requests to this version will "
+        "be blocked.",
+        "UNRECOGNIZED_FIELD": "Unrecognized field in the query: 'metrics.conversions_value'.",
+        "OAUTH_TOKEN_REVOKED": "The OAuth token in the header has been revoked.",
+        "CUSTOMER_NOT_ENABLED": _NOT_ENABLED,
+        "USER_PERMISSION_DENIED": _PERMISSION,
+        "CUSTOMER_NOT_FOUND": "No customer found for the provided customer id.",
+    }
+    text = fault.detail or texts.get(code, "The request was refused.")
+    return AdsError(family, code, text, retry_delay_seconds=fault.retry_delay_seconds)
 
 
 class _CutOffError(Exception):
@@ -149,17 +175,35 @@ class _SpoiltError(Exception):
     """A fault has the next message be one that cannot be decoded."""
 
 
+class _UnimplementedError(Exception):
+    """The method is not there: how a version that is gone answers."""
+
+
+# in so many messages comes an answer that is slow
+_SLOW_MESSAGES = 20
+_QUOTA_NAMES = {
+    "hour": "Requests per developer per hour",
+    "day": "Number of operations for basic access",
+}
 _UNDECODABLE = b"\x0a\x7f"  # a row of 127 bytes, of which none follow
 
 
 class _Call:
     """One call: who asks, for which customer, and how it ends."""
 
-    def __init__(self, service: _Services, context: Any, method: str, customer_id: str | None):
+    def __init__(
+        self,
+        service: _Services,
+        context: Any,
+        method: str,
+        customer_id: str | None,
+        query: str = "",
+    ):
         self.service = service
         self.context = context
         self.method = method
         self.customer_id = customer_id
+        self.query = query
         self.request_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
         self.headers = dict(context.invocation_metadata())
 
@@ -173,10 +217,25 @@ class _Call:
                 "DEVELOPER_TOKEN_PARAMETER_MISSING",
                 "Developer token is missing in the header.",
             )
-        fault = self.service.faults.take("google_ads", self.method, self.customer_id)
-        if fault is not None and fault.after_messages == 0:
+        fault = self.service.faults.take("google_ads", self.method, self.customer_id, self.query)
+        if fault is not None and fault.after_messages == 0 and fault.kind != "slow":
             self.play(fault)
         return fault
+
+    def poison(self, query: Query, rows: pa.Table) -> tuple[str, str] | None:
+        """Return what is to be spoilt in this answer: the poison and the field it is for."""
+
+        def fits(fault: Fault) -> bool:
+            about_days = fault.asks is not None or "segments.date" in query.select
+            return about_days and poison.ads_field(fault.detail or "", rows) is not None
+
+        fault = self.service.faults.take_poison(
+            "google_ads", self.method, self.customer_id, self.query, fits
+        )
+        if fault is None or fault.detail is None:
+            return None
+        field = poison.ads_field(fault.detail, rows)
+        return (fault.detail, field) if field else None
 
     def play(self, fault: Fault) -> None:
         """End the call as the fault says; a stall returns once it is over."""
@@ -188,6 +247,7 @@ class _Call:
                 "Too many requests. Retry in "
                 f"{DEFAULT_RETRY_SECONDS if delay is None else delay:g} seconds.",
                 retry_delay_seconds=DEFAULT_RETRY_SECONDS if delay is None else delay,
+                rate_name=_QUOTA_NAMES.get(fault.detail or "", "Requests per developer per minute"),
             )
         if fault.kind == "internal":
             raise AdsError(
@@ -201,15 +261,29 @@ class _Call:
             raise AdsError(
                 "authorization_error", fault.reason or "USER_PERMISSION_DENIED", _PERMISSION
             )
+        if fault.kind == "refusal":
+            if fault.reason == "UNIMPLEMENTED":
+                raise _UnimplementedError
+            raise _refused(fault)
         if fault.kind == "stall":
             self._stall()
+            return
+        if fault.kind == "slow":
+            for _ in range(_SLOW_MESSAGES):
+                self.pause(fault)
             return
         if fault.kind == "bad_body":
             raise _SpoiltError
         if fault.kind == "cut":
             self.context.set_trailing_metadata(())
             raise _CutOffError("Socket closed")
+        if fault.kind == "reset":
+            raise _CutOffError("recvmsg:Connection reset by peer")
         raise _CutOffError("The service is currently unavailable.")
+
+    def pause(self, fault: Fault) -> None:
+        if self.context.is_active():
+            self.service.faults.stall(fault.pause_seconds)
 
     def _stall(self) -> None:
         """Hold the call until the client gives up or the faults are cleared."""
@@ -259,6 +333,11 @@ class _Call:
             self.context.abort(error.status, _STATUS_TEXT[error.status])
         if isinstance(error, NotModelledError):
             self.context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{error}")
+        if isinstance(error, _UnimplementedError):
+            self.context.set_trailing_metadata(())
+            self.context.abort(
+                grpc.StatusCode.UNIMPLEMENTED, "GRPC target method can't be resolved."
+            )
         if isinstance(error, _CutOffError):
             self.context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         raise error
@@ -302,7 +381,7 @@ class _Services:
     # --- GoogleAdsService ---------------------------------------------------------------------
 
     def search_stream(self, request: Any, context: Any) -> Iterator[bytes]:
-        call = _Call(self, context, "SearchStream", request.customer_id)
+        call = _Call(self, context, "SearchStream", request.customer_id, request.query)
         try:
             fault = call.begin()
             if request.summary_row_setting > _NO_SUMMARY_ROW:
@@ -312,28 +391,44 @@ class _Services:
             if fault is not None and fault.after_messages:
                 # so that what was promised to come before the fault is not all there is
                 size = max(1, min(size, -(-rows.num_rows // (fault.after_messages + 1))))
+            if fault is not None and fault.kind == "slow":
+                size = max(1, min(size, -(-rows.num_rows // _SLOW_MESSAGES)))
+            spoilt = call.poison(query, rows)
             tail = SearchGoogleAdsStreamResponse.pb(SearchGoogleAdsStreamResponse())
             tail.field_mask.paths.extend(query.select)
             tail.request_id = call.request_id
             encoder = _RowEncoder(rows)
             sent = 0
             for start in range(0, max(rows.num_rows, 1), size):  # without rows: one empty message
-                if fault is not None and sent == fault.after_messages:
+                if fault is not None and fault.kind == "slow":
+                    call.pause(fault)
+                elif fault is not None and sent == fault.after_messages:
                     call.play(fault)
-                yield encoder.encode(start, size) + tail.SerializeToString()
+                message = encoder.encode(start, size) + tail.SerializeToString()
+                if spoilt and not sent:
+                    reply = SearchGoogleAdsStreamResponse.pb(SearchGoogleAdsStreamResponse())
+                    reply.ParseFromString(message)
+                    message = poison.spoil_ads(reply, *spoilt, request.query)
+                yield message
                 sent += 1
-            if fault is not None and sent <= fault.after_messages:
+            if fault is not None and fault.kind != "slow" and sent <= fault.after_messages:
                 call.play(fault)
         except _SpoiltError:
             yield _UNDECODABLE
-        except (AdsError, GaqlError, NotModelledError, _CutOffError) as e:
+        except (
+            AdsError,
+            GaqlError,
+            NotModelledError,
+            _CutOffError,
+            _UnimplementedError,
+        ) as e:
             call.fail(e)
 
     def search(self, request: Any, context: Any) -> bytes:
-        call = _Call(self, context, "Search", request.customer_id)
+        call = _Call(self, context, "Search", request.customer_id, request.query)
         try:
             fault = call.begin()
-            if fault is not None and fault.after_messages:
+            if fault is not None and (fault.after_messages or fault.kind == "slow"):
                 call.play(fault)
             if request.page_size:
                 raise AdsError(
@@ -363,10 +458,21 @@ class _Services:
                 shown = _RowEncoder(rows).encode(start, PAGE_ROWS)
                 if start + PAGE_ROWS < rows.num_rows:
                     tail.next_page_token = _page_token(start + PAGE_ROWS, request.query)
-            return shown + bytes(tail.SerializeToString())
+            message = shown + bytes(tail.SerializeToString())
+            if shown and (spoilt := call.poison(query, rows)):
+                reply = SearchGoogleAdsResponse.pb(SearchGoogleAdsResponse())
+                reply.ParseFromString(message)
+                message = poison.spoil_ads(reply, *spoilt, request.query)
+            return message
         except _SpoiltError:
             return _UNDECODABLE
-        except (AdsError, GaqlError, NotModelledError, _CutOffError) as e:
+        except (
+            AdsError,
+            GaqlError,
+            NotModelledError,
+            _CutOffError,
+            _UnimplementedError,
+        ) as e:
             call.fail(e)
 
     def _read(self, call: _Call, text: str) -> tuple[Query, pa.Table]:
@@ -382,14 +488,16 @@ class _Services:
     def list_accessible_customers(self, request: Any, context: Any) -> Any:
         call = _Call(self, context, "ListAccessibleCustomers", None)
         try:
-            if (fault := call.begin()) is not None and fault.after_messages:
+            if (fault := call.begin()) is not None and (
+                fault.after_messages or fault.kind == "slow"
+            ):
                 call.play(fault)
             reply = ListAccessibleCustomersResponse.pb(ListAccessibleCustomersResponse())
             reply.resource_names.extend(
                 f"customers/{a.customer_id}" for a in self.world.ad_accounts if a.manager_id is None
             )
             return reply
-        except (AdsError, _CutOffError, _SpoiltError) as e:
+        except (AdsError, _CutOffError, _SpoiltError, _UnimplementedError) as e:
             call.fail(e)
 
     # --- GoogleAdsFieldService ----------------------------------------------------------------
@@ -397,7 +505,9 @@ class _Services:
     def search_fields(self, request: Any, context: Any) -> Any:
         call = _Call(self, context, "SearchGoogleAdsFields", None)
         try:
-            if (fault := call.begin()) is not None and fault.after_messages:
+            if (fault := call.begin()) is not None and (
+                fault.after_messages or fault.kind == "slow"
+            ):
                 call.play(fault)
             query = parse(request.query, has_from=False)
             found = [f for f in _known_fields() if _field_matches(f, query.where)]
@@ -408,13 +518,15 @@ class _Services:
             for one in found:
                 _describe(one, reply.results.add(), set(query.select))
             return reply
-        except (AdsError, GaqlError, _CutOffError, _SpoiltError) as e:
+        except (AdsError, GaqlError, _CutOffError, _SpoiltError, _UnimplementedError) as e:
             call.fail(e)
 
     def get_field(self, request: Any, context: Any) -> Any:
         call = _Call(self, context, "GetGoogleAdsField", None)
         try:
-            if (fault := call.begin()) is not None and fault.after_messages:
+            if (fault := call.begin()) is not None and (
+                fault.after_messages or fault.kind == "slow"
+            ):
                 call.play(fault)
             one = find_field(request.resource_name.removeprefix("googleAdsFields/"))
             if one is None:
@@ -427,7 +539,7 @@ class _Services:
             reply = GoogleAdsField.pb(GoogleAdsField())
             _describe(one, reply, None)
             return reply
-        except (AdsError, _CutOffError, _SpoiltError) as e:
+        except (AdsError, _CutOffError, _SpoiltError, _UnimplementedError) as e:
             call.fail(e)
 
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.sandbox import poison
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.state import CallLog, Clock
 from connectors.sandbox.story import Site
@@ -92,6 +94,9 @@ def _forbidden_site(site_url: str) -> SearchConsoleError:
     )
 
 
+_QUOTAS = {"qps": "QPS", "load": "load", "day": "QPD", "hour": "load", "concurrent": "QPS"}
+
+
 def fault_error(fault: Fault, site_url: str) -> SearchConsoleError | None:
     """Return the error that a fault stands for; None for those that spoil an answer instead.
 
@@ -102,8 +107,8 @@ def fault_error(fault: Fault, site_url: str) -> SearchConsoleError | None:
         code = fault.status or 403
         return SearchConsoleError(
             code,
-            "Search Analytics QPS quota exceeded. Learn about usage limits: "
-            "https://developers.google.com/webmaster-tools/v3/limits.",
+            f"Search Analytics {_QUOTAS[fault.detail or 'qps']} quota exceeded. Learn about usage "
+            "limits: https://developers.google.com/webmaster-tools/v3/limits.",
             fault.reason or ("rateLimitExceeded" if code == 429 else "quotaExceeded"),
             "usageLimits",
         )
@@ -123,6 +128,9 @@ def fault_error(fault: Fault, site_url: str) -> SearchConsoleError | None:
         return refused
     if fault.kind == "token_expired":
         return SearchConsoleError(401, "Invalid Credentials", "authError")
+    if fault.kind == "refusal":
+        text = fault.detail or 'Invalid JSON payload received. Unknown name "dataState"'
+        return SearchConsoleError(fault.status or 400, text, fault.reason or "badRequest")
     return None
 
 
@@ -174,7 +182,8 @@ class SearchConsoleService:
                 raise SearchConsoleError(401, "Login Required.", "required")
             if self.tokens.check(authorization) != "valid":
                 raise SearchConsoleError(401, "Invalid Credentials", "authError")
-            fault = self.faults.take("search_console", method, site_url)
+            text = body.decode("utf-8", "replace")
+            fault = self.faults.take("search_console", method, site_url, text)
             if fault and (error := fault_error(fault, site_url or "")):
                 raise error
             if method == "sites.list":
@@ -187,7 +196,10 @@ class SearchConsoleService:
                     answer = _entry(site)
                 else:
                     asked = _read_json(body)
-                    answer = self._query(site, _read_query(asked, self.clock.today))
+                    query = _read_query(asked, self.clock.today)
+                    answer = self._query(site, query)
+                    if fault is None:
+                        fault = self._spoil(answer, query, site_url, text)
         except SearchConsoleError as error:
             self.calls.add("search_console", method, site_url, error.code, reason=error.reason)
             raise
@@ -195,6 +207,23 @@ class SearchConsoleService:
         detail = {"request": asked, "rows": len(answer.get("rows", []))} if asked else {}
         self.calls.add("search_console", method, site_url, status, **detail)
         return answer, fault
+
+    def _spoil(
+        self, answer: dict[str, Any], asked: _Query, site_url: str | None, request: str
+    ) -> Fault | None:
+        fault = self.faults.take_poison(
+            "search_console",
+            "searchanalytics.query",
+            site_url,
+            request,
+            lambda fault: (
+                ("date" in asked.dimensions or fault.asks is not None)
+                and poison.search_fits(fault.detail or "", asked.dimensions, answer)
+            ),
+        )
+        if fault is not None:
+            poison.spoil_search(answer, fault.detail or "", asked.dimensions, request)
+        return fault
 
     def _query(self, site: Site, asked: _Query) -> dict[str, Any]:
         by_page = asked.aggregation == "byPage" or (
@@ -206,12 +235,7 @@ class SearchConsoleService:
         facts = self.world.search_facts(
             site.site_url, self.clock.as_of, final=asked.state == "final"
         )
-        facts = facts.filter(
-            pc.and_(
-                pc.greater_equal(facts["date_day"], pa.scalar(asked.start, pa.date32())),
-                pc.less_equal(facts["date_day"], pa.scalar(asked.end, pa.date32())),
-            )
-        )
+        facts = _days_of(facts, asked.start, asked.end)
         if asked.state == "all" and "date" in asked.dimensions:
             provisional = facts.filter(facts["is_provisional"])
             if provisional.num_rows:
@@ -276,6 +300,15 @@ class SearchConsoleService:
             if seen[day] <= self.rows_per_day:
                 kept.append(row)
         return kept
+
+
+def _days_of(facts: pa.Table, start: date, end: date) -> pa.Table:
+    """Return the rows from ``start`` to ``end``, both included; facts are sorted by day."""
+    days = facts["date_day"].combine_chunks().view(pa.int32()).to_numpy()
+    epoch = date(1970, 1, 1)
+    first = int(np.searchsorted(days, (start - epoch).days, side="left"))
+    last = int(np.searchsorted(days, (end - epoch).days, side="right"))
+    return facts.slice(first, last - first)
 
 
 def _entry(site: Site) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def answer_of(fault: Fault) -> tuple[int, str, dict[str, str]] | None:
     if fault.kind in ("permission", "token_expired"):
         usual = "action_prohibited" if fault.kind == "permission" else "invalid_token"
         return fault.status or 403, fault.reason or usual, {}
-    if fault.kind == "answer":
+    if fault.kind in ("answer", "refusal"):
         return fault.status or 404, fault.reason or "no_service", {}
     return None
 

@@ -15,6 +15,7 @@ import json
 import logging
 import re
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from connectors.sandbox import ga4_server, slack_webhook
+from connectors.sandbox import ga4_server, poison, slack_webhook
 from connectors.sandbox.errors import ApiError
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.ga4_server import Ga4Service
@@ -33,6 +34,8 @@ from connectors.sandbox.state import CallLog, Clock
 from connectors.sandbox.tokens import Tokens
 
 MAX_BODY_BYTES = 20_000_000
+# in so many pieces comes an answer that is slow
+_SLOW_PIECES = 20
 _SITES = re.compile(r"/webmasters/v3/sites(?:/([^/]+)(/searchAnalytics/query)?)?")
 _HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry</h1></body></html>"
 
@@ -225,11 +228,13 @@ def _oauth_refusal(fault: Fault) -> Reply | None:
         "unavailable": (503, "temporarily_unavailable"),
         "token_expired": (400, "invalid_grant"),
         "permission": (403, "access_denied"),
+        "refusal": (400, "invalid_grant"),
     }
     if fault.kind not in usual:
         return None
     status, error = usual[fault.kind]
-    description = "Token has been expired or revoked." if fault.kind == "token_expired" else error
+    revoked = fault.kind in ("token_expired", "refusal")
+    description = fault.detail or ("Token has been expired or revoked." if revoked else error)
     reply = Reply.json(
         fault.status or status,
         {"error": fault.reason or error, "error_description": description},
@@ -281,6 +286,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         fault = reply.fault
+        if fault and fault.kind == "reset":
+            # closing with nothing lingering is what sends RST
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.rfile.close()
+            self.connection.close()
+            self.close_connection = True
+            return
+        if fault and fault.kind == "poison":
+            reply.body = poison.finish(reply.body, fault.detail or "", is_json=True)
         if fault and fault.kind == "answer":
             reply = Reply.text(fault.status or 500, fault.reason or "")
         if fault and fault.kind == "bad_body":
@@ -293,6 +307,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(reply.body)))
         for name, value in reply.headers.items():
             self.send_header(name, value)
+        if fault and fault.kind == "slow":
+            self.end_headers()
+            self._drip(reply.body, fault.pause_seconds)
+            return
         if fault and fault.kind in ("stall", "cut"):
             self.send_header("Connection", "close")
             self.end_headers()
@@ -304,6 +322,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.end_headers()
         self.wfile.write(reply.body)
+
+    def _drip(self, body: bytes, pause_seconds: float) -> None:
+        piece = max(1, -(-len(body) // _SLOW_PIECES))
+        for start in range(0, len(body), piece):
+            self.wfile.write(body[start : start + piece])
+            self.wfile.flush()
+            self.server.site.faults.stall(pause_seconds)
 
 
 class WebServer(ThreadingHTTPServer):
