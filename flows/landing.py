@@ -1,31 +1,54 @@
 """The landing: one immutable Parquet file for each slice that was fetched.
 
 A file is written under a temporary name, synced and renamed, so that a file
-that is there is whole. What is known of the slice travels in its metadata.
+that is there is whole. Everything that is known of the slice travels in its
+metadata, so that the warehouse can be made anew from these files alone. The
+name tells the order in which they count: the moment at which the slice was
+read, which is also the time that its rows carry.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import uuid
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.base import Reply, Slice
+from connectors.base import Account, DateWindow, Reply, Slice, SourceError
+from connectors.tables import ALL
 
 # raised when the columns or the meaning of a landing file change
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_TABLES = {table.name: table for table in ALL}
+_NAME = re.compile(r"_(\d{8}T\d{12})Z_([0-9a-f]{12}|[0-9a-f]{32})\.parquet\Z")
+# files of version 1 had no moment in their name
+_OLD_NAME = re.compile(r"_([0-9a-f]{12})\.parquet\Z")
+_MOMENT = "%Y%m%dT%H%M%S%f"
+
+
+class LandingError(Exception):
+    """A landing file cannot be used; the text names it."""
 
 
 @dataclass(frozen=True)
 class Landed:
-    """A slice on disk, not yet in the warehouse."""
+    """A slice on disk, not yet in the warehouse.
+
+    ``finished_at`` is when the slice had been read: the time of what it says.
+    ``load_id`` is that of its row in ops.loads.
+    """
 
     slice: Slice
     path: Path
@@ -35,73 +58,224 @@ class Landed:
     metadata: dict[str, Any]
     started_at: datetime
     finished_at: datetime
+    load_id: str
 
 
 def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Landed:
     """Write a reply to its file while it streams; at most one batch is in memory.
 
-    Raises whatever reading the reply raises; nothing is left behind then.
+    Raises whatever reading the reply raises, and SourceError when the disk is
+    full; nothing is left behind then.
     """
-    directory = (
-        folder / piece.table.source / piece.table.grain / piece.client
-        / quote(piece.account.account_id, safe="")
-    )  # fmt: skip
+    directory = directory_of(folder, piece.client, piece.table.name, piece.account.account_id)
     directory.mkdir(parents=True, exist_ok=True)
-    name = f"{piece.window.start}_{piece.window.end}_{uuid.uuid4().hex[:12]}.parquet"
-    path, partial = directory / name, directory / f".{name}.partial"
+    load_id = uuid.uuid4().hex
+    partial = directory / f".{load_id}.partial"
     rows = 0
+    batches = iter(reply.batches)
     try:
-        with pq.ParquetWriter(partial, piece.table.schema, compression="zstd") as writer:
-            for batch in reply.batches:
+        first = next(batches, None)
+        # what arrives is kept as it is: the warehouse says what of it can be used
+        schema = piece.table.schema if first is None else first.schema
+        with pq.ParquetWriter(
+            partial, schema, compression="zstd", write_page_checksum=True
+        ) as writer:
+            if first is not None:
+                writer.write_batch(first)
+                rows = first.num_rows
+            for batch in batches:
                 writer.write_batch(batch)
                 rows += batch.num_rows
-            finished_at = now()
-            writer.add_key_value_metadata(
-                {"koers": _described(piece, reply, rows, started_at, finished_at)}
+            landed = Landed(
+                slice=piece,
+                path=partial,
+                rows=rows,
+                announced_rows=reply.announced_rows,
+                request_ids=tuple(reply.request_ids),
+                metadata=dict(reply.metadata),
+                started_at=started_at,
+                finished_at=now(),
+                load_id=load_id,
             )
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
+            writer.add_key_value_metadata({"koers": json.dumps(describe(landed))})
+        sync(partial)
+        path = directory / name_of(landed)
         partial.rename(path)
+    except OSError as problem:
+        partial.unlink(missing_ok=True)
+        if problem.errno not in DISK_FULL:
+            raise
+        raise SourceError(
+            f"{piece}: the disk is full, {folder} takes no more",
+            hint="what was loaded before is intact; free some space and run again",
+            scope="source",
+        ) from problem
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    return Landed(
-        slice=piece,
-        path=path,
-        rows=rows,
-        announced_rows=reply.announced_rows,
-        request_ids=tuple(reply.request_ids),
-        metadata=dict(reply.metadata),
-        started_at=started_at,
-        finished_at=finished_at,
-    )
+    return replace(landed, path=path)
 
 
-def _described(
-    piece: Slice, reply: Reply, rows: int, started_at: datetime, finished_at: datetime
-) -> str:
-    return json.dumps(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "client": piece.client,
-            "table": piece.table.name,
-            "account_id": piece.account.account_id,
-            "window": [str(piece.window.start), str(piece.window.end)],
-            "rows": rows,
-            "announced_rows": reply.announced_rows,
-            "request_ids": reply.request_ids,
-            "metadata": reply.metadata,
-            "started_at": started_at.isoformat(),
-            "finished_at": finished_at.isoformat(),
-        }
-    )
+def directory_of(folder: Path, client: str, table_name: str, account_id: str) -> Path:
+    """Where the files of one table of one account lie."""
+    source, grain = table_name.split("__", 1)
+    return folder / source / grain / client / quote(account_id, safe="")
+
+
+def name_of(landed: Landed) -> str:
+    window = landed.slice.window
+    moment = landed.finished_at.strftime(_MOMENT)
+    return f"{window.start}_{window.end}_{moment}Z_{landed.load_id}.parquet"
+
+
+def describe(landed: Landed) -> dict[str, Any]:
+    """What a landing file says of itself: all that the warehouse needs, as plain JSON values."""
+    piece, account = landed.slice, landed.slice.account
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "load_id": landed.load_id,
+        "client": piece.client,
+        "source": piece.table.source,
+        "table": piece.table.name,
+        "account_id": account.account_id,
+        "account": {
+            "name": account.name,
+            "currency_code": account.currency_code,
+            "time_zone": account.time_zone,
+            "status": account.status,
+        },
+        "window": [str(piece.window.start), str(piece.window.end)],
+        "as_of": str(piece.as_of) if piece.as_of else None,
+        "rows": landed.rows,
+        "announced_rows": landed.announced_rows,
+        "request_ids": list(landed.request_ids),
+        "metadata": landed.metadata,
+        "started_at": landed.started_at.isoformat(),
+        "finished_at": landed.finished_at.isoformat(),
+    }
+
+
+def sync(path: Path) -> None:
+    """Make sure that a file, or the names in a folder, outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- reading ----------------------------------------------------------------------------------
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """What a landing file says of itself."""
-    told = pq.read_metadata(path).metadata or {}
-    described: dict[str, Any] = json.loads(told[b"koers"])
+    """What a landing file says of itself. Raises LandingError when it cannot be read."""
+    try:
+        told = pq.read_metadata(path).metadata or {}
+        described: dict[str, Any] = json.loads(told[b"koers"])
+    except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
+        raise LandingError(f"{path} cannot be read: {_first_line(problem)}") from problem
     return described
+
+
+def read_landed(path: Path) -> Landed:
+    """A slice as it was landed. Raises LandingError when the file cannot be used."""
+    described = read_description(path)
+    try:
+        return replace(landed_of(described, path), finished_at=moment_of(path, described))
+    except (KeyError, ValueError, TypeError) as problem:
+        raise LandingError(f"{path} says nothing usable of itself: {problem!r}") from problem
+
+
+def landed_of(described: dict[str, Any], path: Path) -> Landed:
+    """The slice that a description tells of. Raises LandingError, KeyError or ValueError."""
+    if described["schema_version"] > SCHEMA_VERSION:
+        raise LandingError(f"{path} was written by a newer Koers; install that one")
+    table = _TABLES.get(described["table"])
+    if table is None:
+        raise LandingError(f"{path} is of a table that Koers does not know: {described['table']}")
+    account = described.get("account") or {}
+    as_of = described.get("as_of")
+    return Landed(
+        slice=Slice(
+            described["client"],
+            table,
+            Account(
+                table.source,
+                described["account_id"],
+                name=account.get("name") or "",
+                currency_code=account.get("currency_code"),
+                time_zone=account.get("time_zone"),
+                status=account.get("status") or "enabled",
+            ),
+            DateWindow(*(date.fromisoformat(day) for day in described["window"])),
+            date.fromisoformat(as_of) if as_of else None,
+        ),
+        path=path,
+        rows=described["rows"],
+        announced_rows=described["announced_rows"],
+        request_ids=tuple(described["request_ids"]),
+        metadata=described["metadata"],
+        started_at=datetime.fromisoformat(described["started_at"]),
+        finished_at=datetime.fromisoformat(described["finished_at"]),
+        load_id=described.get("load_id") or load_id_of(path) or "",
+    )
+
+
+def verify(path: Path) -> None:
+    """Read every page of a file. Raises LandingError when one is damaged."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for _ in file.iter_batches():
+                pass
+    except (OSError, ValueError, pa.ArrowException) as problem:
+        raise LandingError(f"{path} cannot be read: {_first_line(problem)}") from problem
+
+
+def load_id_of(path: Path) -> str | None:
+    """The load that a file belongs to, told by its name; None for a file that is not ours."""
+    found = _NAME.search(path.name)
+    if found:
+        return found[2]
+    old = _OLD_NAME.search(path.name)
+    return old[1] if old else None
+
+
+def moment_of(path: Path, described: dict[str, Any] | None = None) -> datetime:
+    """When a file's slice counts as read: told by its name. Raises LandingError."""
+    found = _NAME.search(path.name)
+    if found:
+        return datetime.strptime(found[1], _MOMENT)  # noqa: DTZ007 (UTC, as all our timestamps)
+    return datetime.fromisoformat((described or read_description(path))["finished_at"])
+
+
+def landing_files(folder: Path) -> Iterator[Path]:
+    """All slices in the landing, in no order; what is only being written is not among them."""
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            if not name.startswith((".", "snapshot_")) and name.endswith(".parquet"):
+                yield Path(directory, name)
+
+
+def found_again(landed: Landed) -> Landed:
+    """The slice where it lies now: another run may have given its file a later moment."""
+    if landed.path.exists():
+        return landed
+    for path in landed.path.parent.glob(f"*_{landed.load_id}.parquet"):
+        return read_landed(path)
+    raise LandingError(f"{landed.path} is gone; run again to read it once more")
+
+
+def put_off(landed: Landed, moment: datetime) -> Landed:
+    """Let a slice count from a later moment on; its file is renamed for it."""
+    moved = replace(landed, finished_at=moment)
+    moved = replace(moved, path=landed.path.parent / name_of(moved))
+    landed.path.rename(moved.path)
+    sync(moved.path.parent)
+    return moved
+
+
+def _first_line(problem: BaseException) -> str:
+    return next(iter(str(problem).splitlines()), type(problem).__name__)
 
 
 def now() -> datetime:

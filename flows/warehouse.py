@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from connectors.base import Account, Slice, Table
 from connectors.tables import ALL
 from flows.alerts.outbox import OUTBOX_DDL
-from flows.landing import Landed, now
+from flows.database_file import DiskFullError, copy_whole, is_disk_full, stamped, write_ahead_log
+from flows.database_file import WarehouseError as WarehouseError
+from flows.landing import Landed, LandingError, found_again, now, put_off
+from flows.migrations import VERSION, Migration, pending, version_of
 
-# raised with every change of our own tables; a file of a newer Koers is refused
-VERSION = 1
+log = logging.getLogger("koers")
+
 SCHEMAS = ("raw", "history", "staging", "intermediate", "marts", "kpis", "ops")
 # how long between two looks at a lock that somebody else holds
 LOCK_POLL_SECONDS = 0.1
@@ -60,6 +66,10 @@ create table if not exists ops.evaluations (
 );
 """
 
+# a moment further from the clock than this is worth a word: the clock was set back
+CLOCK_SLACK = timedelta(minutes=5)
+
+_OUR_COLUMNS = ("client", "loaded_at", "observed_at", "superseded_at")
 _ARROW_TO_SQL = {
     pa.string(): "varchar",
     pa.int64(): "bigint",
@@ -67,10 +77,6 @@ _ARROW_TO_SQL = {
     pa.date32(): "date",
     pa.bool_(): "boolean",
 }
-
-
-class WarehouseError(Exception):
-    """The warehouse cannot be used as it is; the text says what to do."""
 
 
 class WarehouseBusyError(Exception):
@@ -100,24 +106,76 @@ class Warehouse:
     def exists(self) -> bool:
         return self.path.exists()
 
+    @property
+    def published(self) -> Path:
+        """The copy for readers: replaced whole after each run, never written to."""
+        return self.path.with_name(f"{self.path.stem}.published.duckdb")
+
+    def publish(self) -> None:
+        """Put a copy of the database where readers find it; they see the old one or the new one.
+
+        Readers that have the old copy open keep it until they close it.
+        """
+        partial = self.published.with_name(f".{self.published.name}.partial")
+        with self.locked():
+            if not self.exists:
+                return
+            shutil.copyfile(self.path, partial)
+            with partial.open("rb") as copied:
+                os.fsync(copied.fileno())
+            partial.replace(self.published)
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that only reads and keeps nobody waiting: that of the published copy.
+
+        Before anything was published it is the warehouse itself.
+        """
+        if not self.published.exists():
+            with self.open() as connection:
+                yield connection
+            return
+        connection = duckdb.connect(str(self.published), read_only=True)
+        try:
+            confine(connection, self.landing)
+            yield connection
+        finally:
+            connection.close()
+
     @contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The only connection there is, ready for use; held while the block runs.
 
         Raises WarehouseBusyError when another process keeps it for longer than
-        ``lock_wait_seconds``. Never wait for the network inside the block.
+        ``lock_wait_seconds``, DiskFullError when there is no room left, and
+        WarehouseError when the file cannot be used. Never wait for the network
+        inside the block.
         """
+        with self.locked() as deadline:
+            connection = _usable(self.path, deadline)
+            try:
+                confine(connection, self.landing)
+                prepare(connection)
+                yield connection
+            except duckdb.Error as error:
+                if is_disk_full(error):
+                    raise DiskFullError(
+                        f"the disk is full: {self.path} takes no more ({_one_line(error)}); what "
+                        "was loaded before is intact, free some space and run again"
+                    ) from error
+                raise
+            finally:
+                with suppress(duckdb.Error):  # what was committed is in its log
+                    connection.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[float]:
+        """The warehouse's files for ourselves while the block runs; gives the deadline."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.landing.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + self.lock_wait_seconds
         with _file_lock(Path(f"{self.path}.lock"), deadline):
-            connection = _connect(self.path, deadline)
-            try:
-                _confine(connection, self.landing)
-                prepare(connection)
-                yield connection
-            finally:
-                connection.close()
+            yield deadline
 
 
 @contextmanager
@@ -154,7 +212,64 @@ def _holder(lock: Path) -> str:
     )
 
 
-def _connect(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
+def _usable(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
+    """A connection to a warehouse of this version; an older one is brought up to date."""
+    try:
+        connection = connect(path, deadline)
+    except WarehouseError as refused:
+        connection = _without_its_log(path, deadline, refused)
+    try:
+        steps = pending(version_of(connection))
+        if steps:
+            # nothing is changed before there is a copy of how it was
+            connection.execute("checkpoint")
+            connection.close()
+            copy = stamped(path, f"version-{steps[0].version - 1}")
+            copy_whole(path, copy)
+            log.warning("brought %s up to version %d; before it was %s", path, VERSION, copy)
+            connection = connect(path, deadline)
+            migrate(connection, steps)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _without_its_log(
+    path: Path, deadline: float, refused: WarehouseError
+) -> duckdb.DuckDBPyConnection:
+    """Open a database whose log is damaged, with the log set aside; never delete anything.
+
+    Raises WarehouseError with the ways back when it is the database itself that is damaged.
+    """
+    wal = write_ahead_log(path)
+    ways_back = (
+        f"{refused}\nNothing was changed. `koers restore FILE` puts a backup in its place, "
+        "`koers rebuild` makes it anew from the landing (docs/recovery.md)"
+    )
+    if not (wal.exists() and path.exists()):
+        raise WarehouseError(ways_back) from refused
+    aside = stamped(wal, "damaged")
+    wal.rename(aside)
+    try:
+        connection = connect(path, deadline)
+    except WarehouseError:
+        wal_again = write_ahead_log(path)
+        if not wal_again.exists():  # it was not to blame: everything is as it was found
+            aside.rename(wal_again)
+        raise WarehouseError(ways_back) from refused
+    log.error(
+        "%s was damaged and is set aside as %s: what was written last is not in the warehouse. "
+        "Slices among it are taken in again from the landing or read again by the next run; "
+        "verdicts and messages among it are lost, so a message may be sent once more",
+        wal,
+        aside,
+    )
+    return connection
+
+
+def connect(path: Path, deadline: float = 0.0) -> duckdb.DuckDBPyConnection:
+    """Open a database file as it is. Raises WarehouseError when it cannot be opened."""
     while True:
         try:
             return duckdb.connect(
@@ -166,10 +281,10 @@ def _connect(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
                     "autoload_known_extensions": "false",
                 },
             )
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
             held = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", str(error))
             if held is None:
-                raise WarehouseError(f"{path} cannot be opened: {error}") from error
+                raise WarehouseError(f"{path} cannot be opened: {_one_line(error)}") from error
             if time.monotonic() >= deadline:
                 raise WarehouseBusyError(
                     f"{path} is in use by {held[1]}, process {held[2]}; close that program "
@@ -178,7 +293,12 @@ def _connect(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
             time.sleep(LOCK_POLL_SECONDS)
 
 
-def _confine(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
+def _one_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def confine(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    """Let SQL read the landing and no other file, for as long as the connection lives."""
     folder = str(landing.resolve()).replace("'", "''")
     connection.execute(f"set allowed_directories = ['{folder}/']")
     connection.execute("set enable_external_access = false")
@@ -198,19 +318,24 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
+def migrate(connection: duckdb.DuckDBPyConnection, steps: Sequence[Migration]) -> None:
+    """Apply what is pending, one transaction a step: a kill leaves a version, never a half one."""
+    for step in steps:
+        with transaction(connection):
+            for statement in step.statements:
+                connection.execute(statement)
+            connection.execute("insert into ops.version values (?, ?)", [step.version, now()])
+        log.info("version %d: %s", step.version, step.sentence)
+
+
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of our own schemas and tables; data stays as it is."""
-    known = connection.execute(
-        "select count(*) from duckdb_tables() where database_name = current_database() "
-        "and schema_name = 'ops' and table_name = 'version'"
-    ).fetchall()[0][0]
-    if known:
-        found = connection.execute("select max(version) from ops.version").fetchall()[0][0]
-        if found is not None and found > VERSION:
-            raise WarehouseError(
-                f"this warehouse was made by a newer Koers (version {found}, this one knows "
-                f"{VERSION}); install that one, or point `warehouse` to another file"
-            )
+    found = version_of(connection)
+    if found is not None and found > VERSION:
+        raise WarehouseError(
+            f"this warehouse was made by a newer Koers (version {found}, this one knows "
+            f"{VERSION}); install that one, or point `warehouse` to another file"
+        )
     connection.execute("begin")
     for schema in SCHEMAS:
         connection.execute(f"create schema if not exists {schema}")
@@ -229,7 +354,15 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
             f"create table if not exists history.{table.name} "
             f"({row}, observed_at timestamp, superseded_at timestamp)"
         )
-    if not known or found is None:
+        stored = _data_columns(connection, table)
+        for column in table.columns:
+            if column.name not in stored:
+                kind = _ARROW_TO_SQL[column.type]
+                for place in ("raw", "history"):
+                    connection.execute(
+                        f'alter table {place}.{table.name} add column "{column.name}" {kind}'
+                    )
+    if found is None:
         connection.execute("insert into ops.version values (?, ?)", [VERSION, now()])
     connection.execute("commit")
 
@@ -258,12 +391,13 @@ def record_load(
     finished_at: datetime,
     metadata: dict[str, Any] | None = None,
     landing_file: str | None = None,
+    load_id: str | None = None,
 ) -> None:
     piece = result.slice
     connection.execute(
         "insert into ops.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            uuid.uuid4().hex,
+            load_id or uuid.uuid4().hex,
             piece.client,
             piece.table.source,
             piece.table.name,
@@ -322,30 +456,51 @@ def record_accounts(
 # --- replacing a slice ------------------------------------------------------------------------
 
 
-def replace_slice(connection: duckdb.DuckDBPyConnection, landed: Landed) -> LoadResult:
+def replace_slice(
+    connection: duckdb.DuckDBPyConnection, landed: Landed, *, older: bool = False
+) -> LoadResult:
     """Put a landed slice in place of what is stored of it, in one transaction.
 
     Rows that are the same stay untouched, with the time they were first loaded.
     Rows that changed or vanished move to ``history``. A slice without rows
-    replaces too: platforms omit all-zero rows. Raises RefusedSliceError when
-    the slice breaks a rule of its table; then everything stays as it was.
+    replaces too: platforms omit all-zero rows. All times are those of the slice
+    itself, so that the same files give the same warehouse. One that is in
+    already is left alone. ``older``: it was landed by a Koers that may not have
+    known all columns. Raises RefusedSliceError when the slice breaks a rule of
+    its table, and LandingError when its file cannot be read; then everything
+    stays as it was.
     """
+    known = _known_load(connection, landed)
+    if known is not None:
+        return known
+    landed = _in_order(connection, found_again(landed))
     piece, table = landed.slice, landed.slice.table
     raw, history = f"raw.{table.name}", f"history.{table.name}"
-    names = [f'"{column.name}"' for column in table.columns]
+    added, lacking = _drift(connection, landed, older)
+    names = [f'"{name}"' for name in (*_data_columns(connection, table), *added)]
     scope, values = _scope_of(piece)
-    moment = now()
+    moment = landed.finished_at
     same_key = " and ".join(f"old.{c} = new.{c}" for c in table.key)
     same_row = " and ".join(f"old.{c} is not distinct from new.{c}" for c in names)
+    columns = ", ".join(names)
+    arriving = ", ".join(f"null as {n}" if n.strip('"') in lacking else n for n in names)
 
-    connection.execute(
-        f"create or replace temp table staged as select {', '.join(names)} from read_parquet(?)",
-        [str(landed.path)],
-    )
+    try:
+        connection.execute(
+            f"create or replace temp table staged as select {arriving} from read_parquet(?)",
+            [str(landed.path)],
+        )
+    except duckdb.Error as error:
+        if is_disk_full(error):
+            raise
+        raise LandingError(f"{landed.path} cannot be read: {_one_line(error)}") from error
     try:
         _refuse_bad_rows(connection, landed)
-        connection.execute("begin")
-        try:
+        with transaction(connection):
+            for name, kind in added.items():
+                log.warning("%s has a new column %s, which is taken along", piece, name)
+                for place in (raw, history):
+                    connection.execute(f'alter table {place} add column "{name}" {kind}')
             connection.execute(
                 f"create or replace temp table superseded as select old.* from {raw} as old "
                 f"where {scope} and not exists "
@@ -356,7 +511,8 @@ def replace_slice(connection: duckdb.DuckDBPyConnection, landed: Landed) -> Load
             if superseded:
                 connection.execute(
                     f"insert into {history} "
-                    "select *, loaded_at as observed_at, ? as superseded_at from superseded",
+                    f"(client, {columns}, loaded_at, observed_at, superseded_at) "
+                    f"select client, {columns}, loaded_at, loaded_at, ? from superseded",
                     [moment],
                 )
                 connection.execute(
@@ -370,7 +526,8 @@ def replace_slice(connection: duckdb.DuckDBPyConnection, landed: Landed) -> Load
             changed = landed.rows - before
             if changed:
                 connection.execute(
-                    f"insert into {raw} select ?, {', '.join(f'new.{c}' for c in names)}, ? "
+                    f"insert into {raw} (client, {columns}, loaded_at) "
+                    f"select ?, {', '.join(f'new.{c}' for c in names)}, ? "
                     "from staged as new where not exists "
                     f"(select 1 from {raw} as old where {scope} and {same_key})",
                     [piece.client, moment, *values],
@@ -387,18 +544,105 @@ def replace_slice(connection: duckdb.DuckDBPyConnection, landed: Landed) -> Load
                 connection,
                 result,
                 started_at=landed.started_at,
-                finished_at=landed.finished_at,
+                finished_at=moment,
                 metadata=landed.metadata,
-                landing_file=str(landed.path.name),
+                landing_file=landed.path.name,
+                load_id=landed.load_id,
             )
-            connection.execute("commit")
-        except BaseException:
-            connection.execute("rollback")
-            raise
     finally:
         connection.execute("drop table if exists staged")
         connection.execute("drop table if exists superseded")
     return result
+
+
+def _known_load(connection: duckdb.DuckDBPyConnection, landed: Landed) -> LoadResult | None:
+    """What came of a slice that is in the ledger already."""
+    rows = connection.execute(
+        "select outcome, rows, rows_changed, rows_superseded, coalesce(error, ''), "
+        "coalesce(request_id, '') from ops.loads where load_id = ?",
+        [landed.load_id],
+    ).fetchall()
+    return LoadResult(landed.slice, *rows[0]) if rows else None
+
+
+def _in_order(connection: duckdb.DuckDBPyConnection, landed: Landed) -> Landed:
+    """The slice with a moment after that of all it replaces, whatever the clock says.
+
+    Its file is renamed before anything is committed: the order of the files is
+    that of the commits.
+    """
+    piece = landed.slice
+    overlap, values = "", [piece.client, piece.table.name, piece.account.account_id]
+    if piece.table.is_daily:
+        overlap = "and window_start <= ? and window_end >= ?"
+        values += [str(piece.window.end), str(piece.window.start)]
+    last: datetime | None = connection.execute(
+        "select max(finished_at) from ops.loads where client = ? and table_name = ? "
+        f"and account_id = ? and outcome in ('loaded', 'empty') {overlap}",
+        values,
+    ).fetchall()[0][0]
+    if last is None or landed.finished_at > last:
+        return landed
+    if last - landed.finished_at > CLOCK_SLACK:
+        log.warning(
+            "%s was read at %s, before what is stored of it (%s): the clock of this machine was "
+            "changed, or an old file was put back; it counts as read after it",
+            piece, landed.finished_at, last,
+        )  # fmt: skip
+    return put_off(landed, last + timedelta(microseconds=1))
+
+
+def _data_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    """The columns that hold what a platform said, with their SQL types, in order."""
+    return {
+        name: kind
+        for name, kind in connection.execute(
+            "select column_name, lower(data_type) from duckdb_columns() where schema_name = 'raw' "
+            "and database_name = current_database() and table_name = ? order by column_index",
+            [table.name],
+        ).fetchall()
+        if name not in ("client", "loaded_at")
+    }
+
+
+def _drift(
+    connection: duckdb.DuckDBPyConnection, landed: Landed, older: bool
+) -> tuple[dict[str, str], set[str]]:
+    """Compare a file's columns with the table's: what is new, and what it does not have.
+
+    Raises RefusedSliceError for a column that is missing or of another type.
+    """
+    piece, table = landed.slice, landed.slice.table
+    try:
+        arrived = {field.name: field.type for field in pq.read_schema(landed.path)}
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise LandingError(f"{landed.path} cannot be read: {_one_line(error)}") from error
+    stored = _data_columns(connection, table)
+    missing = [
+        column.name
+        for column in table.columns
+        if column.name not in arrived and not (older and column.name not in table.key)
+    ]
+    if missing:
+        raise RefusedSliceError(
+            f"{piece}: the column {', '.join(missing)} is missing; not stored. "
+            "The API or its client has changed: look for a newer Koers"
+        )
+    added: dict[str, str] = {}
+    for name, arrow in arrived.items():
+        kind = _ARROW_TO_SQL.get(arrow)
+        if name in stored and kind != stored[name]:
+            raise RefusedSliceError(
+                f"{piece}: the column {name} is {arrow}, expected {stored[name]}; not stored. "
+                "The API or its client has changed: look for a newer Koers"
+            )
+        if name not in stored:
+            if kind is None or not name.isidentifier() or name in _OUR_COLUMNS:
+                raise RefusedSliceError(
+                    f"{piece}: the new column {name!r} ({arrow}) cannot be taken along; not stored"
+                )
+            added[name] = kind
+    return added, stored.keys() - arrived.keys()
 
 
 def _scope_of(piece: Slice) -> tuple[str, list[Any]]:

@@ -1,0 +1,108 @@
+"""The database as a file: room on the disk, whole copies, and what is damaged set aside."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from flows.landing import now, sync
+
+# what DuckDB needs beside the data itself: a few row groups and its log
+SPARE_BYTES = 16 * 1024 * 1024
+
+_FULL = re.compile(
+    r"no space left|disk quota|file too large|out of disk|failed to offload|"
+    r"max_temp_directory_size",
+    re.IGNORECASE,
+)
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot be used as it is; the text says what to do."""
+
+
+class DiskFullError(WarehouseError):
+    """There is no room; nothing that was there before has changed."""
+
+
+def require_space(folder: Path, needed_bytes: int, purpose: str) -> None:
+    """Raise DiskFullError when less than ``needed_bytes`` and some spare are free in a folder."""
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes + SPARE_BYTES:
+        raise DiskFullError(
+            f"too little room on the disk to {purpose}: {in_mb(free)} free in {folder}, "
+            f"{in_mb(needed_bytes + SPARE_BYTES)} needed; nothing was changed: free some space "
+            "and run again"
+        )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error of DuckDB or of the system says that there is no room left."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return bool(_FULL.search(str(error)))
+
+
+def in_mb(size: int) -> str:
+    return f"{size / 1024 / 1024:,.1f} MB"
+
+
+def write_ahead_log(database: Path) -> Path:
+    """What DuckDB has committed and not yet put in the database file itself."""
+    return Path(f"{database}.wal")
+
+
+def stamped(path: Path, word: str, moment: datetime | None = None) -> Path:
+    """A name beside ``path`` that nothing has yet: koers.duckdb.damaged-20261123T060112."""
+    told = f"{path}.{word}-{moment or now():%Y%m%dT%H%M%S}"
+    free, count = Path(told), 1
+    while free.exists():
+        count += 1
+        free = Path(f"{told}-{count}")
+    return free
+
+
+def copy_whole(database: Path, to: Path) -> None:
+    """Copy a closed database; ``to`` is there whole or not at all.
+
+    Raises DiskFullError, and WarehouseError when the database still has a log.
+    """
+    if write_ahead_log(database).exists():
+        raise WarehouseError(f"{database} is not closed: {write_ahead_log(database)} holds changes")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    require_space(to.parent, database.stat().st_size, f"copy {database.name}")
+    partial = to.with_name(f".{to.name}.partial")
+    try:
+        shutil.copyfile(database, partial)
+        sync(partial)
+        partial.rename(to)
+        sync(to.parent)
+    except OSError as problem:
+        partial.unlink(missing_ok=True)
+        if is_disk_full(problem):
+            raise DiskFullError(f"{to} does not fit on the disk; nothing was changed") from problem
+        raise
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def swap_in(made: Path, database: Path, keep_as: Path | None) -> None:
+    """Put a closed, whole database in the place of another, at one instant.
+
+    ``keep_as`` keeps what was there, its log with it. Without one the old
+    database must be closed: a log is never left beside a file that is not its own.
+    """
+    sync(made)
+    log = write_ahead_log(database)
+    if keep_as is not None and database.exists():
+        keep_as.hardlink_to(database)
+    if log.exists():
+        if keep_as is None:
+            raise WarehouseError(f"{database} is not closed: {log} holds changes")
+        log.rename(write_ahead_log(keep_as))
+    made.replace(database)
+    sync(database.parent)

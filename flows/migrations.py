@@ -1,0 +1,53 @@
+"""How our own tables came to be what they are: one numbered step for every change.
+
+A step is applied once, in a transaction of its own, to a warehouse that an
+older Koers made. Never change a step that was released: add one. The tables in
+`warehouse.py` are always those of the last step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+
+@dataclass(frozen=True)
+class Migration:
+    """From the version before it to ``version``."""
+
+    version: int
+    sentence: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        2,
+        "a load has the id of its landing file, and knows as of when it was read",
+        (
+            "alter table ops.loads add column if not exists as_of date",
+            r"update ops.loads set load_id = regexp_extract(landing_file, '_([0-9a-f]{12})\.', 1) "
+            r"where regexp_matches(landing_file, '_[0-9a-f]{12}\.parquet$')",
+        ),
+    ),
+)
+VERSION = MIGRATIONS[-1].version
+
+
+def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The version of the warehouse that is open; None for an empty file."""
+    known = connection.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'ops' and table_name = 'version'"
+    ).fetchall()[0][0]
+    if not known:
+        return None
+    found: int | None = connection.execute("select max(version) from ops.version").fetchall()[0][0]
+    return found
+
+
+def pending(found: int | None, steps: Sequence[Migration] = MIGRATIONS) -> list[Migration]:
+    """The steps that a warehouse of version ``found`` still needs."""
+    return [step for step in steps if found is not None and step.version > found]
