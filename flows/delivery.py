@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from connectors.base import Sent, SlackMessage
 from flows.alerts import outbox
+from flows.killpoints import reach
 from flows.project import Project
 from flows.settings import ConfigError, SecretRef, Smtp
 from flows.warehouse import transaction
@@ -49,7 +50,9 @@ def send_messages(project: Project, clients: Sequence[str] = ()) -> list[Deliver
     for message in waiting:
         with project.warehouse.open() as connection, transaction(connection):
             outbox.mark_sending(connection, message.key, datetime.now(UTC))
+        reach("sending")
         sent = _send(project, message)
+        reach("sent")
         with project.warehouse.open() as connection, transaction(connection):
             state = outbox.mark(connection, message.key, sent, datetime.now(UTC))
         deliveries.append(

@@ -24,6 +24,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from connectors.tables import ALL
+from flows.killpoints import reach
 from flows.yaml_loader import load_yaml
 
 Materialized = Literal["view", "table"]
@@ -470,6 +471,8 @@ def build(connection: duckdb.DuckDBPyConnection, models: Sequence[SqlModel]) -> 
         kinds = _kinds(connection)
         for model in models:
             built.append(_build_model(connection, model, kinds.get(model.name)))
+            if len(built) == len(models) // 2:
+                reach("building")
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
