@@ -446,6 +446,7 @@ def _build(asked: argparse.Namespace) -> int:
 
     with open_project(asked.config, asked.lock_wait) as project:
         built = build_models(project)
+        project.warehouse.publish()
     failed = [check for check in built.checks if not check.passed]
     if asked.json:
         _say_json(
@@ -473,6 +474,7 @@ def _evaluate(asked: argparse.Namespace) -> int:
     with open_project(asked.config, asked.lock_wait) as project:
         clients = chosen_clients(project, asked.client)
         judged = evaluate_targets(project, clients, asked.as_of or today_of(project), False)
+        project.warehouse.publish()
     if asked.json:
         _say_json({"targets": evaluations_as_dicts(judged)})
     else:
@@ -487,7 +489,7 @@ def _targets(asked: argparse.Namespace) -> int:
 
     with open_project(asked.config, asked.lock_wait) as project:
         clients = chosen_clients(project, asked.client)
-        with project.warehouse.open() as connection:
+        with project.warehouse.read() as connection:
             judged = last_evaluations(connection, clients, asked.as_of)
     if asked.json:
         _say_json({"targets": evaluations_as_dicts(judged)})
@@ -524,6 +526,7 @@ def _notify(asked: argparse.Namespace) -> int:
 
     with open_project(asked.config, asked.lock_wait) as project:
         deliveries = send_messages(project)
+        project.warehouse.publish()
     if asked.json:
         _say_json({"messages": [delivery.as_dict() for delivery in deliveries]})
     else:

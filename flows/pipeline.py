@@ -136,6 +136,7 @@ def run_daily(
     evaluations = engine.call(steps.evaluate_targets, tuple(clients), as_of, notify)
     reports = engine.call(steps.write_reports, tuple(clients), as_of)
     deliveries = engine.call(delivery.send_messages) if notify else ()
+    engine.call(steps.publish)
     return RunReport(
         as_of=as_of,
         found=tuple(found),
@@ -174,6 +175,7 @@ def run_backfill(
     if evaluate or notify:
         evaluations = engine.call(steps.evaluate_targets, tuple(clients), as_of, notify)
     deliveries = engine.call(delivery.send_messages) if notify else ()
+    engine.call(steps.publish)
     return RunReport(
         as_of=as_of,
         found=tuple(found),

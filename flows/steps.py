@@ -30,6 +30,7 @@ from flows import readings
 from flows.alerts import outbox
 from flows.alerts.digest import build_digest, routed_targets
 from flows.alerts.state import load_told, record_told, told_through
+from flows.killpoints import reach
 from flows.landing import Landed, land, now
 from flows.models import BuildReport, CheckResult, build, load_models, run_checks
 from flows.plan import Found, restatement_days
@@ -82,6 +83,7 @@ def fetch_slice(project: Project, piece: Slice) -> Landed:
     connector = project.connector(project.client(piece.client), piece.table.source)
     reply = connector.fetch(piece.table, piece.account, piece.window)
     landed = land(piece, reply, project.warehouse.landing, started_at)
+    reach("landed")
     took = (landed.finished_at - landed.started_at).total_seconds()
     log.info("%s: %s rows, %.1f s", piece, f"{landed.rows:,}", took)
     return landed
@@ -194,6 +196,7 @@ def evaluate_targets(
     evaluations = [e for view in views for t in view.targets for e in (t.total, *t.segments)]
     with project.warehouse.open() as connection, transaction(connection):
         readings.store_evaluations(connection, evaluations, run_id)
+        reach("evaluated")
         outbox.enqueue(connection, messages, moment)
         for view, route, routed, _ in news:
             record_told(connection, view, route, routed, moment)
@@ -311,4 +314,10 @@ def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list
         path = project.settings.report_dir / f"{view.client.slug}.html"
         write_report(path, render_report(view))
         written.append(path)
+        reach("reporting")
     return written
+
+
+def publish(project: Project) -> None:
+    """Give readers the new state of things; a copy, so that they never hold up a run."""
+    project.warehouse.publish()

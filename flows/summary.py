@@ -158,7 +158,7 @@ def project_status(project: Project, clients: Sequence[str], today: date) -> Pro
     from flows import readings
 
     rows: list[dict[str, Any]] = []
-    with project.warehouse.open() as connection:
+    with project.warehouse.read() as connection:
         for slug in clients:
             for state in readings.source_states(connection, project.client(slug), today):
                 rows.append(

@@ -137,6 +137,7 @@ TASKS: dict[Callable[..., Any], Task[..., Any]] = {
     steps.build_models: _writing(steps.build_models),
     steps.evaluate_targets: _writing(steps.evaluate_targets),
     steps.write_reports: _writing(steps.write_reports),
+    steps.publish: _writing(steps.publish),
     # takes and gives back the warehouse by itself, for each message
     delivery.send_messages: _working(delivery.send_messages),
 }

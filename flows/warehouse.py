@@ -26,6 +26,7 @@ from connectors.tables import ALL
 from flows.alerts.outbox import OUTBOX_DDL
 from flows.database_file import DiskFullError, copy_whole, is_disk_full, stamped, write_ahead_log
 from flows.database_file import WarehouseError as WarehouseError
+from flows.killpoints import reach
 from flows.landing import Landed, LandingError, found_again, now, put_off
 from flows.migrations import VERSION, Migration, pending, version_of
 
@@ -123,6 +124,7 @@ class Warehouse:
             shutil.copyfile(self.path, partial)
             with partial.open("rb") as copied:
                 os.fsync(copied.fileno())
+            reach("publishing")
             partial.replace(self.published)
 
     @contextmanager
@@ -520,6 +522,7 @@ def replace_slice(
                     f"(select 1 from superseded as new where {same_key})",
                     values,
                 )
+                reach("deleted")
             before = connection.execute(
                 f"select count(*) from {raw} as old where {scope}", values
             ).fetchall()[0][0]
@@ -549,6 +552,8 @@ def replace_slice(
                 landing_file=landed.path.name,
                 load_id=landed.load_id,
             )
+            reach("before commit")
+        reach("committed")
     finally:
         connection.execute("drop table if exists staged")
         connection.execute("drop table if exists superseded")

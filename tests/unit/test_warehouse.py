@@ -259,3 +259,29 @@ def test_a_warehouse_of_a_newer_koers_is_refused(warehouse: Warehouse) -> None:
 
     with pytest.raises(WarehouseError, match="newer Koers"), warehouse.open():
         pass
+
+
+def test_readers_have_a_copy_of_their_own_and_wait_for_nobody(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5)]))
+    warehouse.publish()
+
+    with warehouse.open() as writer, warehouse.read() as reader:
+        replace_slice(writer, landed(warehouse, [site_day(FIRST, 9)]))
+        assert stored(reader, CLICKS) == [(FIRST, 5)]
+        with pytest.raises(duckdb.Error, match="read-only"):
+            reader.execute("delete from raw.search_console__site_day")
+
+
+def test_a_reader_keeps_its_copy_while_a_new_one_is_published(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5)]))
+    warehouse.publish()
+    with warehouse.read() as reader:
+        with warehouse.open() as connection:
+            replace_slice(connection, landed(warehouse, [site_day(FIRST, 9)]))
+        warehouse.publish()
+        assert stored(reader, CLICKS) == [(FIRST, 5)]
+
+    with warehouse.read() as reader:
+        assert stored(reader, CLICKS) == [(FIRST, 9)]
