@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from prefect import State, flow
+from prefect.runtime import flow_run
 
 from flows.pipeline import DAILY_PATIENCE_SECONDS, run_daily
 from flows.project import chosen_clients, open_project, today_of
 from flows.tasks import RUNNER, final_state, prefect_engine, publish_artifacts
 
 
+def _run_name() -> str:
+    as_of = flow_run.get_parameters().get("as_of")
+    return f"daily as of {as_of}" if as_of else "daily"
+
+
 @flow(
     name="daily",
-    flow_run_name="daily as of {as_of}",
+    flow_run_name=_run_name,
     task_runner=RUNNER,
     validate_parameters=True,
 )

@@ -29,7 +29,7 @@ SERVING = {
     # the lines of each run are shown in the Prefect UI and in this terminal
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "koers",
-    "PREFECT_LOGGING_LOGGERS_PREFECT_EXTRA_HANDLERS": "api,console",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 
 

@@ -6,6 +6,7 @@ how many rows. Connections, rows and secrets stay inside the steps.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,8 @@ from flows import delivery, plan, prefect_server, steps
 from flows.pipeline import FETCHERS, RunReport
 from flows.project import Project
 from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, worth_retrying
+
+log = logging.getLogger("koers")
 
 WAREHOUSE_LIMIT = "koers-warehouse"
 # a killed run gives its slot back after this long
@@ -174,6 +177,8 @@ def prefect_engine(project: Project) -> Iterator[PrefectEngine]:
     """An engine for one run; the warehouse's concurrency limit exists from here on."""
     config = str(project.config_dir)
     _projects[config] = project
+    if log.level == logging.NOTSET:  # in a process that Prefect started
+        log.setLevel(logging.INFO)
     try:
         if not prefect_server.is_own():
             with get_client(sync_client=True) as client:
@@ -186,14 +191,22 @@ def prefect_engine(project: Project) -> Iterator[PrefectEngine]:
 # --- what Prefect shows of a run --------------------------------------------------------------
 
 
-def final_state(report: RunReport) -> State[RunReport]:
+class RunFailedError(Exception):
+    """What Prefect raises, and logs, for a run that failed: its summary, never its numbers."""
+
+    def __init__(self, report: RunReport) -> None:
+        super().__init__(summary_of(report))
+        self.report = report
+
+
+def final_state(report: RunReport) -> State[Any]:
     """The flow's own last word: a failed account makes a run failed in part, not a success."""
     message = summary_of(report)
     if report.exit_code == 0:
         return Completed(message=message, data=report)
     if report.exit_code == 1:
-        return Failed(name="FailedInPart", message=message, data=report)
-    return Failed(message=message, data=report)
+        return Failed(name="FailedInPart", message=message, data=RunFailedError(report))
+    return Failed(message=message, data=RunFailedError(report))
 
 
 def summary_of(report: RunReport) -> str:
