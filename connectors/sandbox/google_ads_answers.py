@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import date, timedelta
 from functools import reduce
 from typing import Any
@@ -45,7 +45,7 @@ class Answers:
     def __init__(self, world: World) -> None:
         self.world = world
         self._lock = threading.Lock()
-        self._bases: OrderedDict[tuple[str, str, date], pa.Table] = OrderedDict()
+        self._bases: OrderedDict[Hashable, pa.Table] = OrderedDict()
 
     def answer(self, query: Query, account: AdAccount, today: date) -> pa.Table:
         """Return one column per selected field that this world knows, named as in GAQL.
@@ -98,7 +98,7 @@ class Answers:
 
     def _facts(self, query: Query, account: AdAccount, today: date) -> pa.Table:
         kind = "actions" if any(n in ACTION_SEGMENTS for n in query.fields) else "all"
-        key = (account.customer_id, kind, today)
+        key = (account.customer_id, kind, today, self.world.revision)
         with self._lock:
             if key not in self._bases:
                 self._bases[key] = self._make_facts(account, kind == "actions", today)

@@ -89,6 +89,8 @@ class Sandbox:
     def set_as_of(self, day: date) -> None:
         """Move to another day; raises ValueError outside the world's days."""
         _check_day(day)
+        # a quota of a day does not outlast the day
+        self.faults.advance(max(0, (day - self.clock.as_of).days) * 86_400)
         self.clock.as_of = day
 
     def start(self, wait_for_google_ads: bool = True) -> None:
@@ -131,6 +133,7 @@ class Sandbox:
             self.search_console,
             SlackInbox(self.sent_dir / "slack.jsonl"),
             self.set_as_of,
+            self.world,
         )
         web = self._listening(self.ports.http, lambda: WebServer(self.ports.http, site))
         web.start()

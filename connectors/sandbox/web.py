@@ -6,6 +6,8 @@
 ``/webmasters/v3/…``      Search Console API
 ``POST /services/…``      Slack incoming webhooks
 ``/control``              what the sandbox is told: the day, faults; who called
+``/control/restate``      POST a `Restatement` or several; DELETE takes them all back
+``/control/clock``        POST ``advance_seconds``: quotas and the like that last end sooner
 ========================  ======================================================
 """
 
@@ -28,10 +30,12 @@ from connectors.sandbox import ga4_server, poison, slack_webhook
 from connectors.sandbox.errors import ApiError
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.ga4_server import Ga4Service
+from connectors.sandbox.restatements import Restatement
 from connectors.sandbox.search_console_server import SearchConsoleError, SearchConsoleService
 from connectors.sandbox.slack_webhook import SlackInbox
 from connectors.sandbox.state import CallLog, Clock
 from connectors.sandbox.tokens import Tokens
+from connectors.sandbox.world import World
 
 MAX_BODY_BYTES = 20_000_000
 # in so many pieces comes an answer that is slow
@@ -86,6 +90,7 @@ class Site:
         search_console: SearchConsoleService,
         slack: SlackInbox,
         set_as_of: Callable[[date], None],
+        world: World,
     ) -> None:
         self.clock = clock
         self.tokens = tokens
@@ -95,6 +100,7 @@ class Site:
         self.search_console = search_console
         self.slack = slack
         self.set_as_of = set_as_of
+        self.world = world
         self.endpoints: dict[str, Any] = {}
 
     def answer(self, call: Call) -> Reply:
@@ -206,6 +212,17 @@ class Site:
             if what == ("DELETE", "/control/faults"):
                 self.faults.clear()
                 return Reply.json(200, self._state())
+            if what == ("POST", "/control/clock"):
+                self.faults.advance(float(json.loads(call.body)["advance_seconds"]))
+                return Reply.json(200, self._state())
+            if what == ("POST", "/control/restate"):
+                said = json.loads(call.body)
+                for one in said if isinstance(said, list) else [said]:
+                    self.world.restate(Restatement.from_json(one))
+                return Reply.json(200, self._state())
+            if what == ("DELETE", "/control/restate"):
+                self.world.forget_restatements()
+                return Reply.json(200, self._state())
             if what == ("POST", "/control/expire-tokens"):
                 self.tokens.expire_all()
                 return Reply.json(200, self._state())
@@ -218,6 +235,7 @@ class Site:
             "as_of": self.clock.as_of.isoformat(),
             "endpoints": self.endpoints,
             "faults": [fault.to_json() for fault in self.faults.waiting()],
+            "restatements": [one.to_json() for one in self.world.restatements()],
         }
 
 

@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from connectors.sandbox.restatements import Restatement, restated
 from connectors.sandbox.story import (
     AD_ACCOUNTS,
     CAMPAIGNS,
@@ -84,6 +85,8 @@ class World:
         self._lock = threading.RLock()
         self._built: dict[Hashable, Any] = {}
         self._asked: OrderedDict[Hashable, pa.Table] = OrderedDict()
+        self._restatements: dict[tuple[str, str, date], Restatement] = {}
+        self.revision = 0
 
     def ads_facts(self, customer_id: str, as_of: date) -> pa.Table:
         """One row per day, campaign, device and network with anything in it.
@@ -92,7 +95,10 @@ class World:
         and status are those of ``as_of``. ``all_conversions`` adds what is not
         counted as a conversion (secondary actions) to ``conversions``.
         """
-        return self._table(("ads", customer_id, as_of), lambda: self._ads(customer_id).facts(as_of))
+        return self._table(
+            ("ads", customer_id, as_of),
+            lambda: self._restated("google_ads", customer_id, self._ads(customer_id).facts(as_of)),
+        )
 
     def ads_conversion_facts(self, customer_id: str, as_of: date) -> pa.Table:
         """The conversion columns of `ads_facts`, a row per conversion action too.
@@ -101,7 +107,9 @@ class World:
         """
         return self._table(
             ("actions", customer_id, as_of),
-            lambda: self._ads(customer_id).conversion_facts(as_of),
+            lambda: self._restated(
+                "google_ads", customer_id, self._ads(customer_id).conversion_facts(as_of)
+            ),
         )
 
     def ads_conversion_actions(self, customer_id: str) -> pa.Table:
@@ -150,7 +158,10 @@ class World:
         Users are counted per row and must not be added up. Revenue is in the
         property's currency. One column ``key_event__<event>`` per key event.
         """
-        return self._table(("ga4", property_id, as_of), lambda: self._ga4(property_id).facts(as_of))
+        return self._table(
+            ("ga4", property_id, as_of),
+            lambda: self._restated("ga4", property_id, self._ga4(property_id).facts(as_of)),
+        )
 
     def search_facts(self, site_url: str, as_of: date, final: bool = True) -> pa.Table:
         """One row per day, query, page and device with impressions.
@@ -161,7 +172,51 @@ class World:
         """
         return self._table(
             ("search", site_url, as_of, final),
-            lambda: self._search(site_url).facts(as_of, final),
+            lambda: self._restated(
+                "search_console", site_url, self._search(site_url).facts(as_of, final)
+            ),
+        )
+
+    def restate(self, restatement: Restatement) -> None:
+        """Change one day of one account from now on, whatever is asked as of which day.
+
+        Replaces an earlier one of the same day; a factor of 1 takes it back.
+        Raises KeyError for an account that does not exist. ``revision`` counts
+        what was restated or taken back, for those that keep answers.
+        """
+        source, account_id = restatement.source, restatement.account_id
+        known: dict[str, Iterable[str]] = {
+            "google_ads": (a.customer_id for a in self.ad_accounts),
+            "ga4": (p.property_id for p in self.ga4_properties),
+            "search_console": (s.site_url for s in self.sites),
+        }
+        next_or_key_error((a for a in known[source] if a == account_id), account_id)
+        with self._lock:
+            self._restatements[source, account_id, restatement.date_day] = restatement
+            self._forget_tables()
+
+    def forget_restatements(self) -> None:
+        """Make every day again what the seed made of it."""
+        with self._lock:
+            self._restatements.clear()
+            self._forget_tables()
+
+    def restatements(self) -> tuple[Restatement, ...]:
+        with self._lock:
+            return tuple(self._restatements.values())
+
+    def _forget_tables(self) -> None:
+        self._asked.clear()
+        self.revision += 1
+
+    def _restated(self, source: str, account_id: str, facts: pa.Table) -> pa.Table:
+        return restated(
+            facts,
+            [
+                one
+                for (named, account, _), one in self._restatements.items()
+                if (named, account) == (source, account_id)
+            ],
         )
 
     def search_final_until(self, as_of: date) -> date:
