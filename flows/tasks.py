@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -256,4 +257,11 @@ def publish_artifacts(report: RunReport, as_of: date) -> None:
             for (client, table, account), loads in sorted(by_table.items())
         ],
     )
-    create_markdown_artifact(key="run", markdown=f"**{report.state}**: {summary_of(report)}")
+    create_markdown_artifact(
+        key="run", markdown=f"**{report.state}**: {as_markdown_text(summary_of(report))}"
+    )
+
+
+def as_markdown_text(text: str) -> str:
+    """Text of a vendor so that Markdown shows it as it is, on one line and without effect."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
