@@ -63,10 +63,10 @@ class Answers:
                 "Metrics cannot be requested for a manager account. To retrieve metrics, issue "
                 "separate requests against each client account under the manager account.",
             )
-        _check_dates(query, today)
+        days = _check_dates(query, today)
 
         from_facts = any(field_of(n).category in ("METRIC", "SEGMENT") for n in query.fields)
-        rows = self._base(query, resource, account, today, from_facts)
+        rows = self._base(query, resource, account, today, from_facts, days)
         rows = _narrow(rows, query, account, today)
         if from_facts:
             rows = _group(rows, query, resource, asked_metrics)
@@ -86,32 +86,42 @@ class Answers:
     # --- what the world holds, under GAQL's names ---------------------------------------------
 
     def _base(
-        self, query: Query, resource: Resource, account: AdAccount, today: date, from_facts: bool
+        self,
+        query: Query,
+        resource: Resource,
+        account: AdAccount,
+        today: date,
+        from_facts: bool,
+        days: tuple[date, date],
     ) -> pa.Table:
         if resource.name == "customer_client":
             return self._customer_clients(account)
         if resource.name == "conversion_action":
             return self._conversion_actions(account)
         if from_facts:
-            return self._facts(query, account, today)
+            return self._facts(query, account, today, days)
         return self._entities(resource.name, account, today)
 
-    def _facts(self, query: Query, account: AdAccount, today: date) -> pa.Table:
+    def _facts(
+        self, query: Query, account: AdAccount, today: date, days: tuple[date, date]
+    ) -> pa.Table:
         kind = "actions" if any(n in ACTION_SEGMENTS for n in query.fields) else "all"
-        key = (account.customer_id, kind, today, self.world.revision)
+        key: Hashable = (account.customer_id, kind, today, self.world.revision)
+        if self.world.is_monthly(account.customer_id):
+            # what is asked is made for the question: keeping it would keep too much
+            return self._make_facts(account, kind == "actions", today, days)
         with self._lock:
             if key not in self._bases:
-                self._bases[key] = self._make_facts(account, kind == "actions", today)
+                self._bases[key] = self._make_facts(account, kind == "actions", today, days)
                 if len(self._bases) > 8:
                     self._bases.popitem(last=False)
             return self._bases[key]
 
-    def _make_facts(self, account: AdAccount, by_action: bool, today: date) -> pa.Table:
+    def _make_facts(
+        self, account: AdAccount, by_action: bool, today: date, window: tuple[date, date]
+    ) -> pa.Table:
         customer = account.customer_id
-        if by_action:
-            facts = self.world.ads_conversion_facts(customer, today)
-        else:
-            facts = self.world.ads_facts(customer, today)
+        facts = self.world.ads_facts_between(customer, today, *window, by_action=by_action)
         days = facts["date_day"].combine_chunks().dictionary_encode()
         calendar: list[date] = days.dictionary.to_pylist()
 
@@ -312,7 +322,8 @@ def _is_metric(name: str) -> bool:
 # --- days -----------------------------------------------------------------------------------------
 
 
-def _check_dates(query: Query, today: date) -> None:
+def _check_dates(query: Query, today: date) -> tuple[date, date]:
+    """Return the first and last day that the query lets through."""
     conditions = [c for c in query.where if c.field in CORE_DATE_SEGMENTS]
     selected = [n for n in query.select if n in CORE_DATE_SEGMENTS]
     low, high = date.min, date.max
@@ -347,6 +358,7 @@ def _check_dates(query: Query, today: date) -> None:
             f"weekly figures start on {oldest_daily(today)}.",
             "date_range_error",
         )
+    return low, high
 
 
 def oldest_daily(today: date) -> date:

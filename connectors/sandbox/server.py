@@ -31,7 +31,7 @@ from connectors.sandbox.state import CallLog, Clock
 from connectors.sandbox.story import FIRST_DAY, LAST_DAY
 from connectors.sandbox.tokens import Tokens
 from connectors.sandbox.web import Site, WebServer
-from connectors.sandbox.world import World
+from connectors.sandbox.world import Scale, World
 
 DEMO_DAY = date(2026, 11, 20)
 SLACK_WEBHOOK_PATH = "/services/T0SANDBOX/B0SANDBOX/koers"
@@ -74,12 +74,13 @@ class Sandbox:
         ports: Ports | None = None,
         sent_dir: Path | None = None,
         world: World | None = None,
+        scale: Scale = "small",
     ) -> None:
         _check_day(as_of)
         self.state_dir = state_dir
         self.sent_dir = sent_dir or state_dir / "sent"
         self.ports = ports or Ports()
-        self.world = world or World(seed)
+        self.world = world or World(seed, scale)
         self.clock = Clock(as_of)
         self.faults = Faults()
         self.calls = CallLog()
@@ -435,6 +436,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--state-dir", type=Path, default=Path("demo/sandbox"), metavar="DIR")
     parser.add_argument("--sent-dir", type=Path, metavar="DIR", help="default: STATE_DIR/sent")
     parser.add_argument("--seed", type=int, default=2026, help="of the world's figures")
+    parser.add_argument(
+        "--scale",
+        choices=("small", "large"),
+        default="small",
+        help="large: twenty ad accounts with three years more, under manager 1000000003",
+    )
     parser.add_argument("--free-ports", action="store_true", help="instead of 8470, 8471, 8472")
     parser.add_argument("--json", action="store_true", help="print the endpoints as one JSON line")
     parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process has gone")
@@ -446,6 +453,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             asked.seed,
             Ports.free() if asked.free_ports else Ports(),
             asked.sent_dir,
+            scale=asked.scale,
         )
     except ValueError as problem:
         parser.error(str(problem))

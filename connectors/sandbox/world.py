@@ -25,11 +25,13 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+from connectors.sandbox import many_accounts
+from connectors.sandbox.many_accounts import MonthlyAds
 from connectors.sandbox.restatements import Restatement, restated
 from connectors.sandbox.story import (
     AD_ACCOUNTS,
@@ -51,6 +53,7 @@ from connectors.sandbox.world_search import SearchDays, final_until
 __all__ = ["AdAccount", "ConversionAction", "Ga4Property", "Site", "World"]
 
 T = TypeVar("T")
+Scale = Literal["small", "large"]
 ADS_METRICS = (
     "impressions",
     "clicks",
@@ -65,6 +68,16 @@ ADS_METRICS = (
     "all_conversions_value_by_conversion_date",
 )
 
+_NO_TRUTH = pa.schema(
+    [
+        ("source", pa.string()),
+        ("account_id", pa.string()),
+        ("date_day", pa.date32()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+    ]
+).empty_table()
+
 
 class World:
     """The shops' accounts and their days; built on first use, then kept.
@@ -72,6 +85,10 @@ class World:
     Tables are cached per ``as_of`` and must not be changed. Safe to use from
     several threads. Raises KeyError for an id that does not exist; an account
     that is a manager, closed or refusing has no facts.
+
+    The ``large`` scale adds `many_accounts`: twenty ad accounts with 36 months,
+    which are drawn anew for what is asked and not kept, and some properties and
+    sites. What the small one has is the same in both.
     """
 
     first_day = FIRST_DAY
@@ -80,8 +97,18 @@ class World:
     ga4_properties: tuple[Ga4Property, ...] = GA4_PROPERTIES
     sites: tuple[Site, ...] = SITES
 
-    def __init__(self, seed: int = 2026) -> None:
+    def __init__(self, seed: int = 2026, scale: Scale = "small") -> None:
         self.seed = seed
+        self._monthly: dict[str, MonthlyAds] = {}
+        if scale == "large":
+            self.ad_accounts = (*AD_ACCOUNTS, *many_accounts.ACCOUNTS)
+            self.ga4_properties = (*GA4_PROPERTIES, *many_accounts.PROPERTIES)
+            self.sites = (*SITES, *many_accounts.SITES)
+            self._monthly = {
+                a.customer_id: MonthlyAds(a, seed)
+                for a in many_accounts.ACCOUNTS
+                if not a.is_manager
+            }
         self._lock = threading.RLock()
         self._built: dict[Hashable, Any] = {}
         self._asked: OrderedDict[Hashable, pa.Table] = OrderedDict()
@@ -95,6 +122,8 @@ class World:
         and status are those of ``as_of``. ``all_conversions`` adds what is not
         counted as a conversion (secondary actions) to ``conversions``.
         """
+        if customer_id in self._monthly:
+            return self.ads_facts_between(customer_id, as_of, date.min, date.max)
         return self._table(
             ("ads", customer_id, as_of),
             lambda: self._restated("google_ads", customer_id, self._ads(customer_id).facts(as_of)),
@@ -105,6 +134,8 @@ class World:
 
         Over the actions they add up to `ads_facts`, exactly.
         """
+        if customer_id in self._monthly:
+            return self.ads_facts_between(customer_id, as_of, date.min, date.max, by_action=True)
         return self._table(
             ("actions", customer_id, as_of),
             lambda: self._restated(
@@ -112,9 +143,26 @@ class World:
             ),
         )
 
+    def ads_facts_between(
+        self, customer_id: str, as_of: date, first: date, last: date, by_action: bool = False
+    ) -> pa.Table:
+        """`ads_facts` (or `ads_conversion_facts`), at least the days ``first`` to ``last``."""
+        monthly = self._monthly.get(customer_id)
+        if monthly is None:
+            whole = self.ads_conversion_facts if by_action else self.ads_facts
+            return whole(customer_id, as_of)
+        facts = monthly.conversion_facts if by_action else monthly.facts
+        return self._restated("google_ads", customer_id, facts(as_of, first, last))
+
+    def is_monthly(self, customer_id: str) -> bool:
+        """Tell whether the account's days are drawn by the month, and not kept."""
+        return customer_id in self._monthly
+
     def ads_conversion_actions(self, customer_id: str) -> pa.Table:
         """One row per conversion action, with its windows in days."""
         actions = CONVERSION_ACTIONS.get(self._ad_account(customer_id).customer_id, ())
+        if customer_id in self._monthly:
+            actions = self._monthly[customer_id].actions
         return pa.table(
             {
                 "conversion_action_id": pa.array([a.id for a in actions], pa.int64()),
@@ -148,6 +196,8 @@ class World:
 
         ``end_date_time`` is null where no end is set.
         """
+        if customer_id in self._monthly:
+            return self._monthly[customer_id].campaigns(as_of)
         return self._table(
             ("campaigns", customer_id, as_of), lambda: self._ads(customer_id).campaigns(as_of)
         )
@@ -214,8 +264,8 @@ class World:
             facts,
             [
                 one
-                for (named, account, _), one in self._restatements.items()
-                if (named, account) == (source, account_id)
+                for one in self.restatements()
+                if (one.source, one.account_id) == (source, account_id)
             ],
         )
 
@@ -223,13 +273,14 @@ class World:
         """The last day that Search Console calls final when asked on ``as_of``."""
         return final_until(as_of)
 
-    def truth(self, as_of: date) -> pa.Table:
+    def truth(self, as_of: date, account_id: str | None = None) -> pa.Table:
         """Totals per ``source``, ``account_id``, ``date_day`` and ``metric`` (``value``: double).
 
-        Search Console's are the final days. Every reading account is in it.
+        Search Console's are the final days. Every reading account is in it, or
+        ``account_id`` alone.
         """
-        parts = []
-        for source, account_id, facts, metrics in self._sources(as_of):
+        parts = [_NO_TRUTH]
+        for source, account, facts, metrics in self._sources(as_of, account_id):
             if not facts.num_rows:
                 continue
             totals = facts.group_by("date_day").aggregate([(m, "sum") for m in metrics])
@@ -238,7 +289,7 @@ class World:
                     pa.table(
                         {
                             "source": pa.repeat(source, totals.num_rows),
-                            "account_id": pa.repeat(account_id, totals.num_rows),
+                            "account_id": pa.repeat(account, totals.num_rows),
                             "date_day": totals["date_day"],
                             "metric": pa.repeat(metric, totals.num_rows),
                             "value": totals[f"{metric}_sum"].cast(pa.float64()),
@@ -249,16 +300,24 @@ class World:
             [(c, "ascending") for c in ("source", "account_id", "metric", "date_day")]
         )
 
-    def _sources(self, as_of: date) -> Iterable[tuple[str, str, pa.Table, Sequence[str]]]:
+    def _sources(
+        self, as_of: date, only: str | None
+    ) -> Iterable[tuple[str, str, pa.Table, Sequence[str]]]:
         for account in self.ad_accounts:
-            if account.customer_id in CAMPAIGNS:
+            if only not in (None, account.customer_id):
+                continue
+            if account.customer_id in CAMPAIGNS or account.customer_id in self._monthly:
                 facts = self.ads_facts(account.customer_id, as_of)
                 yield "google_ads", account.customer_id, facts, ADS_METRICS
         for prop in self.ga4_properties:
+            if only not in (None, prop.property_id):
+                continue
             facts = self.ga4_facts(prop.property_id, as_of)
             measures = [n for n in facts.column_names[5:] if n != "total_users"]
             yield "ga4", prop.property_id, facts, measures
         for site in self.sites:
+            if only not in (None, site.site_url):
+                continue
             facts = self.search_facts(site.site_url, as_of, final=True)
             yield "search_console", site.site_url, facts, ("clicks", "impressions")
 

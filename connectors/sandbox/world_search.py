@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from connectors.sandbox.story import SEARCHES, Site
+from connectors.sandbox.story import SEARCHES, SITES, Shop, Site
 from connectors.sandbox.world_days import (
     DAYS,
     Floats,
@@ -19,6 +19,8 @@ from connectors.sandbox.world_days import (
     texts,
 )
 
+# a site without searches of its own is found by those of its shop
+OF_SHOP: dict[Shop, str] = {one.shop: one.site_url for one in SITES}
 DEVICES = (("MOBILE", 0.66), ("DESKTOP", 0.29), ("TABLET", 0.05))
 
 
@@ -31,7 +33,7 @@ class SearchDays:
     """One site: impressions and clicks by day, query, page and device (sparse)."""
 
     def __init__(self, site: Site, rng: np.random.Generator) -> None:
-        plan = SEARCHES[site.site_url]
+        plan = SEARCHES.get(site.site_url) or SEARCHES[OF_SHOP[site.shop]]
         self.pages = [site.home + page for page in plan.pages]
         words = sorted({q for queries in plan.pages.values() for q in queries})
         self.queries: list[str | None] = [*words, None]
