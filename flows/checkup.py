@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from connectors.base import Account, DateWindow, SourceError
@@ -35,7 +35,9 @@ class Checked:
         return asdict(self)
 
 
-def check_connections(project: Project, clients: Sequence[str]) -> list[Checked]:
+def check_connections(
+    project: Project, clients: Sequence[str], as_of: date | None = None
+) -> list[Checked]:
     """Ask each source for each client's accounts and each account for something small.
 
     Nothing is stored. Raises ConfigError when no source can be asked at all.
@@ -45,7 +47,7 @@ def check_connections(project: Project, clients: Sequence[str]) -> list[Checked]
     for slug in clients:
         for source in project.client(slug).sources:
             try:
-                rows += _check(project, slug, source)
+                rows += _check(project, slug, source, as_of or today_of(project))
             except ConfigError as error:
                 rows.append(Checked(slug, source, "all", "failed", str(error)))
                 lacking.append(str(error))
@@ -54,7 +56,7 @@ def check_connections(project: Project, clients: Sequence[str]) -> list[Checked]
     return rows
 
 
-def _check(project: Project, slug: str, source: str) -> list[Checked]:
+def _check(project: Project, slug: str, source: str, as_of: date) -> list[Checked]:
     try:
         found = steps.find_accounts(project, slug, source)
     except SourceError as error:
@@ -65,7 +67,7 @@ def _check(project: Project, slug: str, source: str) -> list[Checked]:
     for account in found.accounts:
         name = f"{account.account_id} {account.name}".strip()
         if account.status == "enabled":
-            refused = _ask(project, slug, account)
+            refused = _ask(project, slug, account, as_of)
             told = ", ".join(part for part in (account.currency_code, account.time_zone) if part)
             outcome: Outcome = "failed" if refused else "fine"
             rows.append(Checked(slug, source, name, outcome, refused or told))
@@ -76,13 +78,13 @@ def _check(project: Project, slug: str, source: str) -> list[Checked]:
     return rows
 
 
-def _ask(project: Project, slug: str, account: Account) -> str:
+def _ask(project: Project, slug: str, account: Account, as_of: date) -> str:
     """Read the smallest table of an account; returns what it says when it refuses.
 
     A manager lists accounts that the user may not read.
     """
     smallest = min(tables_of(account.source), key=lambda table: (table.is_daily, table.max_days))
-    yesterday = today_of(project) - timedelta(days=1)
+    yesterday = as_of - timedelta(days=1)
     connector = project.connector(project.client(slug), account.source)
     try:
         reply = connector.fetch(smallest, account, DateWindow(yesterday, yesterday))

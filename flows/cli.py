@@ -110,6 +110,16 @@ class _Parts:
             "(default: 900 for run, 93600 for backfill)",
         )
 
+        # what a script gives every command must not stop those to which it says nothing
+        self.already_direct = self._parent()
+        self.already_direct.add_argument("--direct", action="store_true", help=argparse.SUPPRESS)
+        self.any_day = self._parent()
+        self.any_day.add_argument("--as-of", type=_day, help=argparse.SUPPRESS)
+        self.of_all = argparse.ArgumentParser(
+            add_help=False, parents=[self.already_direct, self.any_day]
+        )
+        self.of_all.add_argument("--client", action="append", help=argparse.SUPPRESS)
+
     @staticmethod
     def _parent() -> argparse.ArgumentParser:
         return argparse.ArgumentParser(add_help=False)
@@ -154,7 +164,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--free-ports", action="store_true", help="take any free ports, not the usual ones"
     )
     add("validate", _validate, "Check the configuration, offline", every)
-    add("check", _check, "Try every connection and account", [*every, part.client])
+    add(
+        "check",
+        _check,
+        "Try every connection and account",
+        [*stored, part.client, part.as_of, part.already_direct],
+    )
     run = add(
         "run",
         _run,
@@ -182,30 +197,40 @@ def make_parser() -> argparse.ArgumentParser:
     backfill.add_argument("--force", action="store_true", help="read again what is in already")
     backfill.add_argument("--evaluate", action="store_true", help="judge the targets afterwards")
     backfill.add_argument("--notify", action="store_true", help="send messages afterwards")
-    add("build", _build, "Build the SQL models and run the checks", stored)
+    add("build", _build, "Build the SQL models and run the checks", [*stored, part.of_all])
     evaluate = add(
         "evaluate",
         _evaluate,
         "Judge the targets and keep the answers; sends nothing",
-        [*stored, part.client, part.as_of],
+        [*stored, part.client, part.as_of, part.already_direct],
     )
     evaluate.add_argument("--fail-on", type=_statuses, default=(), metavar="STATUS")
     add(
         "targets",
         _targets,
         "Show what was last said of every target",
-        [*stored, part.client, part.as_of],
+        [*stored, part.client, part.as_of, part.already_direct],
     )
     report = add(
         "report",
         _report,
         "Write the report of every client",
-        [*stored, part.client, part.as_of],
+        [*stored, part.client, part.as_of, part.already_direct],
     )
     report.add_argument("--open", action="store_true", help="open it in the browser")
-    add("notify", _notify, "Send what waits in the outbox", stored)
+    add(
+        "notify",
+        _notify,
+        "Send what waits in the outbox",
+        [*stored, part.client, part.any_day, part.already_direct],
+    )
     add("serve", _serve, "Run the daily schedule and the backfill deployment", stored)
-    add("status", _status, "Show where the data stands and what waits", [*stored, part.client])
+    add(
+        "status",
+        _status,
+        "Show where the data stands and what waits",
+        [*stored, part.client, part.as_of, part.already_direct],
+    )
     return parser
 
 
@@ -300,7 +325,8 @@ def _check(asked: argparse.Namespace) -> int:
     from flows.project import chosen_clients, open_project
 
     with open_project(asked.config) as project:
-        rows = check_connections(project, chosen_clients(project, asked.client))
+        clients = chosen_clients(project, asked.client)
+        rows = check_connections(project, clients, asked.as_of)
     if asked.json:
         _say_json({"connections": [row.as_dict() for row in rows]})
     else:
@@ -522,10 +548,11 @@ def _report(asked: argparse.Namespace) -> int:
 
 def _notify(asked: argparse.Namespace) -> int:
     from flows.delivery import send_messages
-    from flows.project import open_project
+    from flows.project import chosen_clients, open_project
 
     with open_project(asked.config, asked.lock_wait) as project:
-        deliveries = send_messages(project)
+        only = chosen_clients(project, asked.client) if asked.client else ()
+        deliveries = send_messages(project, only)
         project.warehouse.publish()
     if asked.json:
         _say_json({"messages": [delivery.as_dict() for delivery in deliveries]})
@@ -542,7 +569,8 @@ def _status(asked: argparse.Namespace) -> int:
     from flows.summary import project_status
 
     with open_project(asked.config, asked.lock_wait) as project:
-        status = project_status(project, chosen_clients(project, asked.client), today_of(project))
+        day = asked.as_of or today_of(project)
+        status = project_status(project, chosen_clients(project, asked.client), day)
     if asked.json:
         _say_json(status.as_dict())
     else:

@@ -24,7 +24,10 @@ SYMBOLS = {
 def as_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Columns of plain text, as wide as their longest value."""
     lines = [[str(cell) for cell in headings]]
-    lines += [["–" if cell is None else str(cell) for cell in row] for row in rows]
+    # a campaign's name may hold a line break, and a row is a line
+    lines += [
+        ["–" if cell is None else str(cell).replace("\n", " ") for cell in row] for row in rows
+    ]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import main
+from flows.cli import main, make_parser
+from flows.summary import as_table
 
 BROKEN = """name: Fiëtsgoed ✓
 timezone: Europe/Amsterdam
@@ -86,3 +87,21 @@ def test_a_lock_wait_that_is_no_number_is_wrong_usage(
         main(["status", "--config", str(config)])
     assert stopped.value.code == 2
     assert "KOERS_LOCK_WAIT" in capsys.readouterr().err
+
+
+def test_a_name_with_a_line_break_stays_on_its_row() -> None:
+    assert as_table(("a", "b"), [("new\nline", None)]).splitlines() == [
+        "a         b",
+        "new line  –",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", ["check", "build", "evaluate", "targets", "report", "notify", "status", "run"]
+)
+def test_every_command_on_a_project_takes_the_common_options(command: str) -> None:
+    asked = make_parser().parse_args(
+        [command, "--config", "c", "--client", "a", "--client", "b", "--as-of", "2026-11-20",
+         "--direct", "--json", "--quiet", "--lock-wait", "1.5"]
+    )  # fmt: skip
+    assert (asked.client, asked.lock_wait, asked.json) == (["a", "b"], 1.5, True)
