@@ -352,9 +352,6 @@ class GA4:
         if isinstance(error, GoogleAuthError):
             raise auth_problem(error) from harmless(error, self._credentials)
         if isinstance(error, api.GoogleAPICallError):
-            if "Getting metadata from plugin failed" in (error.message or ""):
-                # the channel could not refresh the token and calls it 503: ask for the reason
-                refresh_first(self._credentials, force=True)
             raise self._problem(error, property_id) from harmless(error, self._credentials)
         if isinstance(error, requests.RequestException | OSError):
             raise distrusted(error, "GA4") or TransientError(

@@ -260,9 +260,7 @@ class GoogleAds:
         refusal = read_refusal(error)
         judged = source_error(refusal, account_id)
         try:
-            if refusal.is_failed_refresh:
-                refresh_first(self._credentials, force=True)
-            elif refusal.is_expired_token:
+            if refusal.is_expired_token:
                 judged = self._renew(judged, token)
             elif not isinstance(judged, AuthError | TransientError):
                 self._worked(token)

@@ -44,14 +44,6 @@ class Refusal:
             return True
         return self.code is grpc.StatusCode.UNAUTHENTICATED and not self.reason
 
-    @property
-    def is_failed_refresh(self) -> bool:
-        """The channel could not get a token: gRPC reports this as 503, whatever the cause."""
-        return (
-            self.code is grpc.StatusCode.UNAVAILABLE
-            and "metadata from plugin failed" in self.details
-        )
-
 
 _LOGIN = (
     "set login_customer_id to the manager account through which the user has access, digits only"

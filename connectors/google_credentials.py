@@ -1,8 +1,8 @@
 """Google's OAuth for every Google source: credentials, refreshed before they are used.
 
-A gRPC channel that must refresh by itself reports a revoked token as 503
-"Getting metadata from plugin failed", which invites endless retries. So each
-call is preceded by :func:`refresh_first`, which tells apart what can be retried.
+google-auth's own gRPC channel reports a revoked token as 503 "Getting metadata
+from plugin failed", which invites endless retries. So each call is preceded by
+:func:`refresh_first`, which tells apart what can be retried.
 
 Source: https://developers.google.com/identity/protocols/oauth2
 """
@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -27,7 +27,6 @@ import grpc
 import requests
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
-from google.auth.transport.grpc import secure_authorized_channel
 from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2.credentials import Credentials as UserCredentials
 from google.oauth2.service_account import Credentials as ServiceAccountCredentials
@@ -368,8 +367,9 @@ def grpc_channel(
 ) -> Any:
     """Return a TLS channel to ``host:port`` that signs each call with ``credentials``.
 
-    ``ca_file`` is trusted beside the public authorities. A loopback target is
-    never reached through a proxy. Raises SourceError on a malformed target.
+    It does not refresh them: see `refresh_first`. ``ca_file`` is trusted beside
+    the public authorities. A loopback target is never reached through a proxy.
+    Raises SourceError on a malformed target.
     """
     if "://" in target or "/" in target or not target:
         raise SourceError(
@@ -381,14 +381,53 @@ def grpc_channel(
     authorities = authorities_with(ca_file) if ca_file is not None else None
     if target.rpartition(":")[0] in _LOOPBACK:
         options = [*options, ("grpc.enable_http_proxy", 0)]
-    request, _ = _request_of(credentials)
-    return secure_authorized_channel(  # type: ignore[no-untyped-call]
-        credentials,
-        request,
-        target,
-        ssl_credentials=grpc.ssl_channel_credentials(root_certificates=authorities),
-        options=list(options),
-    )
+    tls = grpc.ssl_channel_credentials(root_certificates=authorities)
+    channel = grpc.secure_channel(target, tls, options=list(options))
+    return grpc.intercept_channel(channel, _Signing(credentials))
+
+
+class _Signing(
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
+):
+    """Adds the access token to each call, in the caller's own thread.
+
+    gRPC's call credentials (`secure_authorized_channel`) run Python in gRPC's
+    threads, where closing the channel can wait for them for ever, with the GIL
+    held: https://github.com/grpc/grpc/pull/42247
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def _signed(self, details: Any) -> Any:
+        headers: dict[str, str] = {}
+        self._credentials.apply(headers)  # type: ignore[no-untyped-call]
+        return _CallDetails(
+            details.method,
+            details.timeout,
+            [*(details.metadata or ()), *headers.items()],
+            details.credentials,
+            details.wait_for_ready,
+            details.compression,
+        )
+
+    def intercept_unary_unary(self, go_on: Any, details: Any, request: Any) -> Any:
+        return go_on(self._signed(details), request)
+
+    def intercept_unary_stream(self, go_on: Any, details: Any, request: Any) -> Any:
+        return go_on(self._signed(details), request)
+
+
+class _CallDetails(NamedTuple):
+    """A call's ``grpc.ClientCallDetails``, which has no constructor of its own."""
+
+    method: str
+    timeout: float | None
+    metadata: list[tuple[str, str]]
+    credentials: Any
+    wait_for_ready: bool | None
+    compression: Any
 
 
 def _request_of(credentials: Credentials) -> tuple[Request, threading.Lock]:

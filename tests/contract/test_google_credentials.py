@@ -13,14 +13,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.credentials import Credentials
 from google.auth.transport.requests import Request
 from pydantic import SecretStr
 
 from connectors.base import AuthError, Connection, SourceError, TransientError
-from connectors.google_credentials import check_url, make_credentials, refresh_first, retry_after
+from connectors.google_credentials import (
+    check_url,
+    grpc_channel,
+    make_credentials,
+    refresh_first,
+    retry_after,
+)
 
 SECRETS = ("top-secret-client", "top-secret-refresh")
 
@@ -177,6 +185,30 @@ def test_a_broken_key_file_is_an_auth_error_that_does_not_quote_it(tmp_path: Pat
     assert "sekrit" not in str(told.value)
     with pytest.raises(AuthError, match="cannot be read"):
         make_credentials(Connection(json_key_file_path=tmp_path / "none.json"), [])
+
+
+def test_a_call_is_signed_in_the_callers_thread_so_that_closing_never_waits_for_another() -> None:
+    signed_in: list[threading.Thread] = []
+
+    class Token(Credentials):
+        def apply(self, headers: dict[str, str], token: str | None = None) -> None:
+            signed_in.append(threading.current_thread())
+            headers["authorization"] = "Bearer x"
+
+        def refresh(self, request: Any) -> None:
+            raise AssertionError("refreshing is not the channel's business")
+
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        channel = grpc_channel(Token(), f"127.0.0.1:{closed.getsockname()[1]}", None, [])
+        with pytest.raises(grpc.RpcError) as refused:
+            channel.unary_unary("/koers.Test/One")(b"", timeout=5)
+        with pytest.raises(grpc.RpcError):
+            list(channel.unary_stream("/koers.Test/Many")(b"", timeout=5))
+        channel.close()
+
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert signed_in == [threading.current_thread()] * 2
 
 
 def test_plain_http_is_for_this_machine_only() -> None:
