@@ -255,8 +255,8 @@ class SearchConsoleService:
     def _rows(self, facts: pa.Table, asked: _Query, by_page: bool) -> list[dict[str, Any]]:
         if not facts.num_rows:
             return []
-        table = facts.append_column("date", pc.strftime(facts["date_day"], format="%Y-%m-%d"))
-        result = table.group_by(list(asked.dimensions)).aggregate(
+        table = facts.append_column("date", facts["date_day"].cast(pa.string()))
+        result = table.group_by(list(asked.dimensions), use_threads=False).aggregate(
             [("clicks", "sum"), ("impressions", "sum"), ("position_sum", "sum")]
         )
         keys = [result[name].to_pylist() for name in asked.dimensions]
@@ -305,9 +305,10 @@ class SearchConsoleService:
 def _days_of(facts: pa.Table, start: date, end: date) -> pa.Table:
     """Return the rows from ``start`` to ``end``, both included; facts are sorted by day."""
     days = facts["date_day"].combine_chunks().view(pa.int32()).to_numpy()
-    epoch = date(1970, 1, 1)
-    first = int(np.searchsorted(days, (start - epoch).days, side="left"))
-    last = int(np.searchsorted(days, (end - epoch).days, side="right"))
+    # of the same type as the days, or else all of them are converted first
+    asked = np.array([(day - date(1970, 1, 1)).days for day in (start, end)], np.int32)
+    first = int(np.searchsorted(days, asked[0], side="left"))
+    last = int(np.searchsorted(days, asked[1], side="right"))
     return facts.slice(first, last - first)
 
 
