@@ -378,6 +378,7 @@ class KoersReader(FileReader):
         for key in ("warehouse", "landing", "report_dir"):
             default = self.root / str(shapes.KoersFile.model_fields[key].default)
             values[key] = self.read(root, key, "", self.path, default)
+        values["landing_retention_days"] = self.read(root, "landing_retention", "", read.days, 90)
         values["schedule"] = self.schedule(root)
         values["routes"] = self.routes(root)
         values["smtp"] = self.smtp(root)

@@ -42,6 +42,10 @@ class LandingError(Exception):
     """A landing file cannot be used; the text names it."""
 
 
+class DamagedFileError(LandingError):
+    """What is in a landing file is not what was written."""
+
+
 @dataclass(frozen=True)
 class Landed:
     """A slice on disk, not yet in the warehouse.
@@ -173,7 +177,7 @@ def read_description(path: Path) -> dict[str, Any]:
         told = pq.read_metadata(path).metadata or {}
         described: dict[str, Any] = json.loads(told[b"koers"])
     except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
-        raise LandingError(f"{path} cannot be read: {_first_line(problem)}") from problem
+        raise _unreadable(path, problem) from problem
     return described
 
 
@@ -228,7 +232,7 @@ def verify(path: Path) -> None:
             for _ in file.iter_batches():
                 pass
     except (OSError, ValueError, pa.ArrowException) as problem:
-        raise LandingError(f"{path} cannot be read: {_first_line(problem)}") from problem
+        raise _unreadable(path, problem) from problem
 
 
 def load_id_of(path: Path) -> str | None:
@@ -272,6 +276,13 @@ def put_off(landed: Landed, moment: datetime) -> Landed:
     landed.path.rename(moved.path)
     sync(moved.path.parent)
     return moved
+
+
+def _unreadable(path: Path, problem: BaseException) -> LandingError:
+    """Damage where Arrow says so; where the system says it, the file may be well."""
+    by_the_system = isinstance(problem, OSError) and problem.errno is not None
+    kind = LandingError if by_the_system else DamagedFileError
+    return kind(f"{path} cannot be read: {_first_line(problem)}")
 
 
 def _first_line(problem: BaseException) -> str:

@@ -128,6 +128,7 @@ def run_daily(
 ) -> RunReport:
     """Load what can still change and what is missing, build, judge, report and send."""
     found, errors = _find(project, engine, clients)
+    engine.call(steps.take_in_landed)
     pieces = engine.call(plan.plan_run, found, as_of)
     loading = Loading(engine, patience_seconds)
     loading.refuse(found, as_of)
@@ -137,6 +138,7 @@ def run_daily(
     reports = engine.call(steps.write_reports, tuple(clients), as_of)
     deliveries = engine.call(delivery.send_messages) if notify else ()
     engine.call(steps.publish)
+    engine.call(steps.fold_landing)
     return RunReport(
         as_of=as_of,
         found=tuple(found),
@@ -166,6 +168,7 @@ def run_backfill(
     Judges and sends only when asked.
     """
     found, errors = _find(project, engine, clients, sources)
+    engine.call(steps.take_in_landed)
     pieces = engine.call(plan.plan_backfill, found, as_of, window, force)
     loading = Loading(engine, patience_seconds)
     loading.refuse(found, as_of)

@@ -315,6 +315,7 @@ class Settings(Model):
     root: Path  # the configuration folder's parent: what relative paths start from
     warehouse: Path
     landing: Path
+    landing_retention_days: int = 90
     report_dir: Path
     schedule: Schedule = Schedule()
     sources: dict[str, Source] = {}

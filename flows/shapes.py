@@ -140,6 +140,9 @@ class KoersFile(Shape):
     version: Literal[1] = Field(description="Version of this format")
     warehouse: Text = Field("data/koers.duckdb", description="The DuckDB database file")
     landing: Text = Field("landing", description="Folder for what was read, as Parquet")
+    landing_retention: Days = Field(
+        "90 days", description="After this long, old landing files are folded into one"
+    )
     report_dir: Text = Field("report", description="Folder for the reports")
     schedule: Schedule | None = None
     sources: Sources | None = None

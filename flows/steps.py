@@ -26,10 +26,12 @@ from connectors.base import (
 )
 from connectors.registry import SOURCES
 from connectors.tables import tables_of
-from flows import readings
+from flows import folding, intake, readings
 from flows.alerts import outbox
 from flows.alerts.digest import build_digest, routed_targets
 from flows.alerts.state import load_told, record_told, told_through
+from flows.database_file import WarehouseError, require_space
+from flows.intake import commit_landed, require_space_for
 from flows.killpoints import reach
 from flows.landing import Landed, land, now
 from flows.models import BuildReport, CheckResult, build, load_models, run_checks
@@ -42,10 +44,9 @@ from flows.targets.judge import evaluate
 from flows.targets.periods import period_of
 from flows.warehouse import (
     LoadResult,
-    RefusedSliceError,
+    WarehouseBusyError,
     record_accounts,
     record_load,
-    replace_slice,
     transaction,
 )
 
@@ -100,8 +101,13 @@ class Failed:
 
 
 def commit_slices(project: Project, pieces: Sequence[Landed | Failed]) -> list[LoadResult]:
-    """Put what was landed in the warehouse, one transaction a slice; note what failed."""
+    """Put what was landed in the warehouse, one transaction a slice; note what failed.
+
+    Raises DiskFullError before anything is changed when it may not fit.
+    """
     results: list[LoadResult] = []
+    landed = [piece for piece in pieces if isinstance(piece, Landed)]
+    require_space_for(landed, project.warehouse.path.parent)
     with project.warehouse.open() as connection:
         for piece in pieces:
             if isinstance(piece, Failed):
@@ -115,21 +121,20 @@ def commit_slices(project: Project, pieces: Sequence[Landed | Failed]) -> list[L
                     connection, result, started_at=piece.started_at, finished_at=piece.finished_at
                 )
             else:
-                try:
-                    result = replace_slice(connection, piece)
-                except RefusedSliceError as refused:
-                    log.error("%s", refused)
-                    result = LoadResult(piece.slice, "refused", error=str(refused))
-                    record_load(
-                        connection,
-                        result,
-                        started_at=piece.started_at,
-                        finished_at=piece.finished_at,
-                        metadata=piece.metadata,
-                        landing_file=piece.path.name,
-                    )
+                result = commit_landed(connection, piece)
             results.append(result)
     return results
+
+
+def take_in_landed(project: Project) -> None:
+    """Commit what a run that was killed had read, and what a restored warehouse lacks."""
+    with project.warehouse.open() as connection:
+        taken = intake.take_in(connection, project.warehouse.landing)
+    if taken.loads or taken.snapshots:
+        log.info(
+            "took in %d slices and %d snapshots that an earlier run had read",
+            len(taken.loads), len(taken.snapshots),
+        )  # fmt: skip
 
 
 def account_failure(client: str, account: Account, as_of: date) -> Failed:
@@ -162,6 +167,9 @@ class Built:
 def build_models(project: Project) -> Built:
     """Build every SQL model in one transaction, then look for what cannot be true."""
     models = load_models(project.sql)
+    path = project.warehouse.path
+    if path.exists():  # the old marts stay until the new ones are in
+        require_space(path.parent, path.stat().st_size, "build the models")
     with project.warehouse.open() as connection:
         readings.write_clients(connection, project.settings.clients)
         report = build(connection, models)
@@ -316,6 +324,17 @@ def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list
         written.append(path)
         reach("reporting")
     return written
+
+
+def fold_landing(project: Project) -> None:
+    """Fold old landing files into snapshots where there are many; never in the way of a run."""
+    try:
+        folded = folding.fold_landing(project.warehouse, project.settings.landing_retention_days)
+    except (WarehouseBusyError, WarehouseError) as problem:
+        log.warning("the landing is folded another time: %s", problem)
+        return
+    for one in folded:
+        log.info("%s: %d files folded into one", one.snapshot.parent, one.files)
 
 
 def publish(project: Project) -> None:

@@ -138,9 +138,12 @@ TASKS: dict[Callable[..., Any], Task[..., Any]] = {
     plan.plan_run: _writing(plan.plan_run),
     plan.plan_backfill: _writing(plan.plan_backfill),
     steps.commit_slices: _writing(steps.commit_slices),
+    steps.take_in_landed: _writing(steps.take_in_landed),
     steps.build_models: _writing(steps.build_models),
     steps.evaluate_targets: _writing(steps.evaluate_targets),
     steps.write_reports: _writing(steps.write_reports),
+    # asks the warehouse for a moment; the rest is work on files
+    steps.fold_landing: _working(steps.fold_landing),
     steps.publish: _writing(steps.publish),
     # takes and gives back the warehouse by itself, for each message
     delivery.send_messages: _working(delivery.send_messages),

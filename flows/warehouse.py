@@ -154,7 +154,7 @@ class Warehouse:
         inside the block.
         """
         with self.locked() as deadline:
-            connection = _usable(self.path, deadline)
+            connection = usable(self.path, deadline)
             try:
                 confine(connection, self.landing)
                 prepare(connection)
@@ -214,7 +214,7 @@ def _holder(lock: Path) -> str:
     )
 
 
-def _usable(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
+def usable(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
     """A connection to a warehouse of this version; an older one is brought up to date."""
     try:
         connection = connect(path, deadline)

@@ -826,3 +826,17 @@ def test_a_source_can_start_on_a_day_of_its_own(tmp_path: Path) -> None:
     assert shop.since == date(2025, 8, 1)
     assert shop.sources["ga4"].since == date(2026, 6, 1)
     assert shop.sources["google_ads"].since is None
+
+
+@pytest.mark.parametrize(("said", "days"), [("", 90), ("landing_retention: 8 weeks\n", 56)])
+def test_the_landing_is_kept_as_long_as_told(tmp_path: Path, said: str, days: int) -> None:
+    assert loaded(tmp_path, KOERS + said, a=target()).landing_retention_days == days
+
+
+def test_a_retention_that_is_no_number_of_days_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, KOERS + "landing_retention: for ever\n", a=target())
+
+    (found,) = validate(tmp_path, CATALOGUE)
+
+    assert found.place == "landing_retention"
+    assert "expected a number of days such as 28d" in found.expected
