@@ -11,13 +11,21 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from flows.pipeline import RunReport
 
 OK, IN_PART, USAGE, NO_ACCESS, BUSY, UNEXPECTED = 0, 1, 2, 3, 4, 5
 STATUSES_TO_FAIL_ON = ("off_track", "missed", "at_risk")
+
+
+class Outcome(Protocol):
+    """What a command did, for people and for programs."""
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+    def in_words(self) -> str: ...
 
 
 # --- the arguments ----------------------------------------------------------------------------
@@ -38,6 +46,12 @@ def _statuses(text: str) -> tuple[str, ...]:
             f"{unknown[0]!r} is not one of {', '.join(STATUSES_TO_FAIL_ON)}"
         )
     return asked
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 10000")
+    return int(text)
 
 
 def _lock_wait(parser: argparse.ArgumentParser) -> float:
@@ -198,6 +212,24 @@ def make_parser() -> argparse.ArgumentParser:
     backfill.add_argument("--evaluate", action="store_true", help="judge the targets afterwards")
     backfill.add_argument("--notify", action="store_true", help="send messages afterwards")
     add("build", _build, "Build the SQL models and run the checks", [*stored, part.of_all])
+    add("rebuild", _rebuild, "Make the warehouse anew from the landing files", stored)
+    backup = add("backup", _backup, "Copy the warehouse to one file and read the copy", stored)
+    backup.add_argument(
+        "--to",
+        type=Path,
+        metavar="FILE",
+        help="where to (default: a dated file in backups/ beside the warehouse)",
+    )
+    backup.add_argument(
+        "--keep", type=_count, default=7, metavar="N", help="how many dated ones stay (default: 7)"
+    )
+    restore = add(
+        "restore",
+        _restore,
+        "Put a backup in the place of the warehouse, which is kept under another name",
+        stored,
+    )
+    restore.add_argument("file", type=Path, metavar="FILE")
     evaluate = add(
         "evaluate",
         _evaluate,
@@ -492,6 +524,34 @@ def _build(asked: argparse.Namespace) -> int:
     return IN_PART if any(check.severity == "error" for check in failed) else OK
 
 
+def _rebuild(asked: argparse.Namespace) -> int:
+    from flows.project import open_project
+    from flows.rebuild import rebuild
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        rebuilt = rebuild(project)
+    _tell(rebuilt, asked)
+    return rebuilt.exit_code
+
+
+def _backup(asked: argparse.Namespace) -> int:
+    from flows.backup import back_up
+    from flows.project import open_project
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        _tell(back_up(project.warehouse, asked.to, asked.keep), asked)
+    return OK
+
+
+def _restore(asked: argparse.Namespace) -> int:
+    from flows.backup import restore
+    from flows.project import open_project
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        _tell(restore(project.warehouse, asked.file), asked)
+    return OK
+
+
 def _evaluate(asked: argparse.Namespace) -> int:
     from flows.project import chosen_clients, open_project, today_of
     from flows.steps import evaluate_targets
@@ -642,6 +702,13 @@ def _say_json(document: dict[str, Any]) -> None:
 
 def _complain(text: str) -> None:
     sys.stderr.write(f"{printable(text)}\n")
+
+
+def _tell(outcome: Outcome, asked: argparse.Namespace) -> None:
+    if asked.json:
+        _say_json(outcome.as_dict())
+    else:
+        _say(outcome.in_words())
 
 
 def _say_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
