@@ -6,6 +6,8 @@ Call ``apply`` before Prefect is imported: it reads its settings once.
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 QUIET = {
     # nothing phones home
@@ -37,3 +39,17 @@ def apply(**more: str) -> None:
     """Set what is not set yet; ``more`` adds to the list or changes it."""
     for name, value in {**QUIET, **more}.items():
         os.environ.setdefault(name, value)
+    if not _is_writable(Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()):
+        # a home that is read-only or not there (a container, a service): what Prefect keeps
+        # of this run may go when the machine does
+        os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="koers-prefect-")
+
+
+def _is_writable(folder: Path) -> bool:
+    """True when the folder is there or can be made, and files can be made in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
