@@ -691,6 +691,10 @@ def _refuse_bad_rows(connection: duckdb.DuckDBPyConnection, landed: Landed) -> N
         )
 
 
+# In micros that is 100 billion a row and day: more than any currency is advertised with.
+_IMPOSSIBLE = 1e17
+
+
 def _rules_of(table: Table, piece: Slice) -> list[tuple[str, str]]:
     account = piece.account.account_id.replace("'", "''")
     rules = [(f"no {name}", f"{name} is null") for name in table.key]
@@ -707,4 +711,11 @@ def _rules_of(table: Table, piece: Slice) -> list[tuple[str, str]]:
             rules.append((f"a {column.name} that is no number", f'not isfinite("{column.name}")'))
         if column.type == pa.int64():
             rules.append((f"a negative {column.name}", f'"{column.name}" < 0'))
+        if column.type in (pa.float64(), pa.int64()):
+            impossible = f'abs("{column.name}"::double) >= {_IMPOSSIBLE}'
+            rules.append((f"an impossible {column.name}", impossible))
+    measures = [f'"{c.name}"' for c in table.columns if c.type in (pa.float64(), pa.int64())]
+    if table.is_daily and measures:
+        # totals would come out too low, and look complete
+        rules.append(("no figures at all", " and ".join(f"{name} is null" for name in measures)))
     return rules

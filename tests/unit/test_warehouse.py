@@ -132,6 +132,12 @@ def test_days_outside_the_window_and_other_clients_stay(warehouse: Warehouse) ->
         ([site_day(date(2026, 11, 4), 5)], None, "a day outside 2026-11-01..2026-11-03"),
         ([site_day(FIRST, -1)], None, "a negative clicks"),
         ([site_day(FIRST, 5) | {"position": float("nan")}], None, "a position that is no number"),
+        ([site_day(FIRST, 10**18)], None, "an impossible clicks"),
+        (
+            [site_day(FIRST, 5) | {"clicks": None, "impressions": None, "position": None}],
+            None,
+            "no figures at all",
+        ),
         ([site_day(FIRST, 5) | {"account_id": "other"}], None, "another account's id"),
         ([site_day(FIRST, 5)], 2, "the API announced 2"),
     ],
