@@ -61,15 +61,16 @@ class Loading:
     _failures: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def refuse(self, found: Sequence[Found], as_of: date) -> None:
-        """Write the accounts that refused when they were listed into the ledger."""
-        refusing = [
+        """Write the accounts that are not asked, skipped or refusing, into the ledger."""
+        not_asked = [
             steps.account_failure(one.client, account, as_of)
             for one in found
             for account in one.accounts
-            if account.status == "refused"
+            if account.status != "enabled"
         ]
-        if refusing:
-            self.loads += self.engine.call(steps.commit_slices, refusing)
+        if not_asked:
+            noted = self.engine.call(steps.commit_slices, not_asked)
+            self.loads += [load for load in noted if load.outcome != "skipped"]
 
     def load(self, pieces: Sequence[Slice]) -> None:
         """Load the slices; what failed is in ``errors`` and in the ledger."""

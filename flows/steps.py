@@ -99,6 +99,13 @@ class Failed:
     started_at: datetime
     finished_at: datetime
 
+    @property
+    def outcome(self) -> str:
+        """As the ledger has it: an account that is not enabled is no failure."""
+        if self.slice.account.status == "not_enabled":
+            return "skipped"
+        return "refused" if self.error.scope == "account" else "failed"
+
 
 def commit_slices(project: Project, pieces: Sequence[Landed | Failed]) -> list[LoadResult]:
     """Put what was landed in the warehouse, one transaction a slice; note what failed.
@@ -113,7 +120,7 @@ def commit_slices(project: Project, pieces: Sequence[Landed | Failed]) -> list[L
             if isinstance(piece, Failed):
                 result = LoadResult(
                     piece.slice,
-                    "refused" if piece.error.scope == "account" else "failed",
+                    piece.outcome,
                     error=str(piece.error),
                     request_id=piece.error.request_id,
                 )
@@ -138,12 +145,13 @@ def take_in_landed(project: Project) -> None:
 
 
 def account_failure(client: str, account: Account, as_of: date) -> Failed:
-    """An account that refuses, as a failed slice of its source's daily table."""
+    """An account that refuses or is not enabled, as a slice of its source's daily table."""
     table = next(
         t for t in tables_of(account.source) if t.name == SOURCES[account.source].daily_table
     )
     yesterday = as_of - timedelta(days=1)
-    error = account.problem or SourceError("the account refuses", scope="account")
+    why = "is not enabled" if account.status == "not_enabled" else "refuses"
+    error = account.problem or SourceError(f"the account {why}", scope="account")
     moment = now()
     return Failed(
         Slice(client, table, account, DateWindow(yesterday, yesterday), as_of),

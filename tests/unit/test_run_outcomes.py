@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from connectors.base import Reply, SlackMessage, SourceError
+from connectors.base import Account, Reply, SlackMessage, SourceError
 from flows import checkup, delivery
 from flows.alerts.outbox import Outgoing
 from flows.cli import main
 from flows.delivery import Delivery
-from flows.loading import as_source_error
+from flows.loading import Loading, as_source_error
 from flows.pipeline import RunReport
+from flows.plan import Found
 from flows.project import Project, open_project
 from flows.settings import ConfigError
 from flows.starter import write_starter
-from flows.plan import Found
 
 DAY = date(2026, 11, 20)
 
@@ -90,8 +91,6 @@ def test_a_message_of_a_client_that_has_left_fails_by_itself(project: Project) -
 def test_check_finds_an_account_that_is_listed_and_yet_refuses(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from connectors.base import Account
-
     class Connector:
         def fetch(self, table: object, account: Account, window: object) -> Reply:
             if account.account_id == "4444444444":
@@ -108,3 +107,24 @@ def test_check_finds_an_account_that_is_listed_and_yet_refuses(
         ("1111111111", "fine"),
         ("4444444444", "failed"),
     }
+
+
+def test_an_account_that_is_not_enabled_is_in_the_ledger_and_no_failure(project: Project) -> None:
+    class Engine:
+        def call(self, step: Any, *args: Any) -> Any:
+            return step(project, *args)
+
+        def map(self, step: Any, items: Any) -> list[Any]:
+            raise AssertionError("nobody is asked")
+
+    closed = Account("google_ads", "5555555555", status="not_enabled")
+    with project.warehouse.open():  # as a run does before it loads
+        pass
+    loading = Loading(Engine())
+    loading.refuse([Found("example", "google_ads", (closed,))], DAY)
+    assert (loading.loads, loading.errors) == ([], [])
+    with project.warehouse.open() as connection:
+        told = connection.execute(
+            "select account_id, outcome, error, window_end from ops.loads"
+        ).fetchall()
+    assert told == [("5555555555", "skipped", "the account is not enabled", date(2026, 11, 19))]
