@@ -94,12 +94,10 @@ def take_in(
     landing: Path,
     *,
     only: Collection[str] | None = None,
-    thoroughly: bool = False,
 ) -> TakenIn:
     """Put everything in the warehouse that is whole in the landing and not in the ledger.
 
-    ``only`` names the loads that count; ``thoroughly`` reads every page of every
-    file first. A file that cannot be used is named and skipped; a damaged one is set
+    ``only`` names the loads that count. Every page of a file is read first. A file that cannot be used is named and skipped; a damaged one is set
     aside under another name, never removed.
     """
     known = {
@@ -111,8 +109,7 @@ def take_in(
         if load_id_of(path) in known:
             continue
         try:
-            if thoroughly:
-                verify(path)
+            verify(path)
             known |= load_snapshot(connection, path)
         except LandingError as error:
             skipped.append(_skip(path, error))
@@ -131,8 +128,7 @@ def take_in(
     for _, _, path in sorted(waiting):
         try:
             landed = read_landed(path)
-            if thoroughly:
-                verify(path)
+            verify(path)
         except LandingError as error:
             skipped.append(_skip(path, error))
             continue

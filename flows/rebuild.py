@@ -157,7 +157,7 @@ def _make(project: Project, made: Path, current: _Old | None, old: _Old | None) 
         prepare(connection)
         # what was landed and never committed is for the next run to take in
         only = _committed(current) if current else None
-        taken = take_in(connection, warehouse.landing, only=only, thoroughly=True)
+        taken = take_in(connection, warehouse.landing, only=only)
         if current:
             _keep_ledger(connection, current)
         if old:

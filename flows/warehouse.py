@@ -479,13 +479,17 @@ def replace_slice(
     piece, table = landed.slice, landed.slice.table
     raw, history = f"raw.{table.name}", f"history.{table.name}"
     added, lacking = _drift(connection, landed, older)
-    names = [f'"{name}"' for name in (*_data_columns(connection, table), *added)]
+    stored = _data_columns(connection, table)
+    names = [f'"{name}"' for name in (*stored, *added)]
     scope, values = _scope_of(piece)
     moment = landed.finished_at
     same_key = " and ".join(f"old.{c} = new.{c}" for c in table.key)
     same_row = " and ".join(f"old.{c} is not distinct from new.{c}" for c in names)
     columns = ", ".join(names)
-    arriving = ", ".join(f"null as {n}" if n.strip('"') in lacking else n for n in names)
+    arriving = ", ".join(
+        f'null::{stored[name]} as "{name}"' if name in lacking else f'"{name}"'
+        for name in (*stored, *added)
+    )
 
     try:
         connection.execute(
