@@ -197,9 +197,9 @@ def test_the_same_run_once_more_changes_adds_and_sends_nothing(
     project: Project, vendors: SandboxProcess
 ) -> None:
     everything = ("raw", "history", "staging", "intermediate", "marts", "kpis")
-    told = ("ops.evaluations", "ops.outbox", "ops.alert_state")
 
     def said() -> dict[str, Rows]:
+        told = ("ops.evaluations", "ops.outbox", "ops.alert_state")
         return {table: project.rows(f"select * from {table} order by all") for table in told}
 
     rows_before, said_before = contents(project, *everything), said()
