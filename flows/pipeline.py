@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from connectors.base import AccessError, AuthError, DateWindow, SourceError
 from flows import delivery, plan, steps
@@ -45,6 +46,8 @@ class DirectEngine:
 
     def __init__(self, project: Project) -> None:
         self.project = project
+        # stamina's own line says that something is tried again, but not what
+        set_on_retry_hooks([_say_retry])
 
     def call(self, step: Step, *args: Any) -> Any:
         return step(self.project, *args)
@@ -66,6 +69,11 @@ class DirectEngine:
 
         with ThreadPoolExecutor(max_workers=FETCHERS) as pool:
             return list(pool.map(attempt, items))
+
+
+def _say_retry(details: RetryDetails) -> None:
+    what = " ".join(str(part) for part in details.args[1:])
+    log.warning("%s: %s; again in %.0f s", what, details.caused_by, details.wait_for)
 
 
 # --- what a run comes to ----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from connectors.base import Account, Reply, SlackMessage, SourceError
+from connectors.base import Account, Reply, SlackMessage, SourceError, TransientError
 from flows import checkup, delivery
 from flows.alerts.outbox import Outgoing
 from flows.cli import main
 from flows.delivery import Delivery
 from flows.loading import Loading, as_source_error
-from flows.pipeline import RunReport
+from flows.pipeline import DirectEngine, RunReport
 from flows.plan import Found
 from flows.project import Project, open_project
 from flows.settings import ConfigError
@@ -128,3 +129,19 @@ def test_an_account_that_is_not_enabled_is_in_the_ledger_and_no_failure(project:
             "select account_id, outcome, error, window_end from ops.loads"
         ).fetchall()
     assert told == [("5555555555", "skipped", "the account is not enabled", date(2026, 11, 19))]
+
+
+def test_another_try_says_of_what_and_why(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers: list[Any] = [TransientError("the line is busy", retry_after_seconds=0.0), "there"]
+
+    def step(_: Project, client: str, source: str) -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    with caplog.at_level(logging.WARNING, logger="koers"):
+        assert DirectEngine(project).map(step, [("shop", "ga4")]) == ["there"]
+    assert caplog.messages == ["shop ga4: the line is busy; again in 0 s"]
