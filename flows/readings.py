@@ -201,9 +201,11 @@ def _loaded_days(
     return [
         row[0]
         for row in connection.execute(
-            "select distinct unnest(generate_series(window_start, window_end, interval 1 day))"
-            "::date as day from ops.loads where client = ? and table_name = ? and account_id = ? "
-            "and outcome in ('loaded', 'empty') and window_start < ? order by day",
+            "select distinct day::date from ("
+            "  select unnest(generate_series(window_start, window_end, interval 1 day)) as day "
+            "  from ops.loads where client = ? and table_name = ? and account_id = ? "
+            "  and outcome in ('loaded', 'empty')"
+            ") where day < ? order by all",
             [client, table, account, as_of],
         ).fetchall()
     ]
