@@ -76,3 +76,68 @@ def test_a_fault_from_json_names_what_is_wrong_with_it() -> None:
         Fault.from_json({"kind": "cut"})
     with pytest.raises(ValueError, match='kind "explode" is not one of'):
         Fault.from_json({"kind": "explode", "source": "ga4"})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def test_a_fault_that_lasts_ends_with_its_time_not_with_its_calls() -> None:
+    clock = Clock()
+    faults = Faults(clock)
+    faults.add(Fault("quota", "google_ads", "1111111111", lasts_seconds=3_600))
+
+    assert faults.take("google_ads", "SearchStream", "2222222222") is None
+    first = faults.take("google_ads", "SearchStream", "1111111111")
+    clock.at = 600
+    second = faults.take("google_ads", "SearchStream", "1111111111")
+    assert [f.retry_delay_seconds if f else None for f in (first, second)] == [3_600, 3_000]
+    faults.advance(3_000)
+    assert faults.take("google_ads", "SearchStream", "1111111111") is None
+    assert faults.waiting() == ()
+
+
+def test_where_the_vendor_names_no_wait_a_lasting_quota_names_none() -> None:
+    faults = Faults(Clock())
+    faults.add(Fault("quota", "ga4", lasts_seconds=3_600))
+
+    taken = faults.take("ga4", "RunReport", "311111111")
+
+    assert taken is not None
+    assert taken.retry_delay_seconds is None
+
+
+def test_a_fault_can_wait_for_a_request_with_a_certain_text() -> None:
+    faults = Faults()
+    faults.add(Fault("internal", "google_ads", asks="FROM customer_client"))
+
+    assert faults.take("google_ads", "SearchStream", "1", "SELECT a FROM campaign") is None
+    assert faults.take("google_ads", "SearchStream", "1", "SELECT a FROM customer_client")
+
+
+def test_poison_waits_for_an_answer_that_it_can_spoil() -> None:
+    faults = Faults()
+    poison = Fault("poison", "ga4", detail="nan")
+    faults.add(poison)
+
+    assert faults.take("ga4", "RunReport", "1") is None
+    assert faults.take_poison("ga4", "RunReport", "1", "", lambda fault: False) is None
+    assert faults.take_poison("ga4", "RunReport", "1", "", lambda fault: True) == poison
+    assert faults.waiting() == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"kind": "poison", "source": "ga4", "detail": "arsenic"}, 'poison "arsenic" is not one'),
+        ({"kind": "poison", "source": "slack", "detail": "nan"}, "slack has no poison"),
+        ({"kind": "slow", "source": "smtp"}, "slow is not for smtp"),
+    ],
+)
+def test_a_fault_that_cannot_be_played_is_refused(told: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Fault.from_json(told)
