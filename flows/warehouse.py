@@ -356,9 +356,15 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
             f"create table if not exists history.{table.name} "
             f"({row}, observed_at timestamp, superseded_at timestamp)"
         )
-        stored = _data_columns(connection, table)
+    stored = set(
+        connection.execute(
+            "select table_name, column_name from duckdb_columns() "
+            "where schema_name = 'raw' and database_name = current_database()"
+        ).fetchall()
+    )
+    for table in ALL:  # columns that a newer Koers declares
         for column in table.columns:
-            if column.name not in stored:
+            if (table.name, column.name) not in stored:
                 kind = _ARROW_TO_SQL[column.type]
                 for place in ("raw", "history"):
                     connection.execute(
@@ -478,8 +484,8 @@ def replace_slice(
     landed = _in_order(connection, found_again(landed))
     piece, table = landed.slice, landed.slice.table
     raw, history = f"raw.{table.name}", f"history.{table.name}"
-    added, lacking = _drift(connection, landed, older)
     stored = _data_columns(connection, table)
+    added, lacking = _drift(landed, stored, older)
     names = [f'"{name}"' for name in (*stored, *added)]
     scope, values = _scope_of(piece)
     moment = landed.finished_at
@@ -614,9 +620,7 @@ def _data_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[s
     }
 
 
-def _drift(
-    connection: duckdb.DuckDBPyConnection, landed: Landed, older: bool
-) -> tuple[dict[str, str], set[str]]:
+def _drift(landed: Landed, stored: dict[str, str], older: bool) -> tuple[dict[str, str], set[str]]:
     """Compare a file's columns with the table's: what is new, and what it does not have.
 
     Raises RefusedSliceError for a column that is missing or of another type.
@@ -626,7 +630,6 @@ def _drift(
         arrived = {field.name: field.type for field in pq.read_schema(landed.path)}
     except (OSError, ValueError, pa.ArrowException) as error:
         raise LandingError(f"{landed.path} cannot be read: {_one_line(error)}") from error
-    stored = _data_columns(connection, table)
     missing = [
         column.name
         for column in table.columns
