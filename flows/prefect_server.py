@@ -21,6 +21,8 @@ from pathlib import Path
 # how long a server that was asked to stop may write down what it still holds
 STOP_SECONDS = 10
 
+# Prefect's kinds of blocks are of no use here; writing them all down takes a new server a while
+NO_BLOCKS = {"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"}
 # the events of a single run are read by nobody and nothing reacts to them
 ONLY_FOR_A_RUN = {
     "PREFECT__SERVER_EPHEMERAL": "1",
@@ -28,7 +30,6 @@ ONLY_FOR_A_RUN = {
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
     "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "false",
-    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
 }
 
 # where Prefect's own server is by default
@@ -54,7 +55,9 @@ def ensure(services: bool = False, port: int = 0) -> None:
         return
     listening = _listen(port)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    environment = os.environ | {"PREFECT__SERVER_FINAL": "1", "OTEL_SDK_DISABLED": "true"}
+    environment = (
+        NO_BLOCKS | os.environ | {"PREFECT__SERVER_FINAL": "1", "OTEL_SDK_DISABLED": "true"}
+    )
     if services:
         environment["PREFECT_UI_API_URL"] = f"{address}/api"
     else:
