@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -503,6 +504,69 @@ def test_the_control_endpoint_moves_the_day_and_plans_faults(sandbox: Sandbox) -
     assert requests.delete(f"{control}/faults", timeout=5).json()["faults"] == []
     calls = requests.get(f"{control}/calls", timeout=5).json()["calls"]
     assert [call["n"] for call in calls] == sorted(call["n"] for call in calls)
+
+
+def test_the_control_endpoint_restates_a_day_for_every_client(sandbox: Sandbox) -> None:
+    control = sandbox.endpoints["control"]
+
+    def clicks() -> list[float]:
+        body = {"startDate": "2026-11-03", "endDate": "2026-11-03", "dimensions": ["date"]}
+        query = search_console(sandbox).searchanalytics().query(siteUrl=SITE, body=body)
+        return [row["clicks"] for row in query.execute().get("rows", [])]
+
+    day = {"source": "search_console", "account_id": SITE, "date_day": "2026-11-03"}
+    before = clicks()
+    told = requests.post(f"{control}/restate", json=[{**day, "vanish": True}], timeout=5).json()
+    assert [one["date_day"] for one in told["restatements"]] == ["2026-11-03"]
+    assert clicks() == []
+    requests.post(f"{control}/restate", json={**day, "factor": 0.5}, timeout=5)
+    assert 0 < clicks()[0] <= before[0] / 2
+    refused = requests.post(f"{control}/restate", json={**day, "factor": -1}, timeout=5)
+    assert refused.status_code == 400
+    assert requests.delete(f"{control}/restate", timeout=5).json()["restatements"] == []
+    assert clicks() == before
+
+
+def test_time_can_be_made_to_pass_for_what_lasts(sandbox: Sandbox) -> None:
+    control = sandbox.endpoints["control"]
+    day_without = {"kind": "quota", "source": "ga4", "detail": "day", "lasts_seconds": 86_400}
+    requests.post(f"{control}/faults", json=day_without, timeout=5)
+    client = ga4_rest(sandbox)
+    with pytest.raises(exceptions.TooManyRequests, match="tokens per day"):
+        client.run_report(report(metrics=("sessions",)))
+    requests.post(f"{control}/clock", json={"advance_seconds": 86_399}, timeout=5)
+    assert requests.get(control, timeout=5).json()["faults"] != []
+    requests.post(f"{control}/clock", json={"advance_seconds": 2}, timeout=5)
+    assert client.run_report(report(metrics=("sessions",))).row_count == 1
+
+
+def test_a_connection_can_be_reset_and_an_answer_drip(sandbox: Sandbox) -> None:
+    url = sandbox.endpoints["token_uri"]
+    sandbox.faults.add(Fault("reset", "oauth"), Fault("slow", "oauth", pause_seconds=0.005))
+
+    with pytest.raises(requests.ConnectionError, match="reset by peer"):
+        requests.post(url, data={"grant_type": "none"}, timeout=5)
+    began = time.monotonic()
+    dripping = requests.post(url, data={"grant_type": "none"}, timeout=5)
+    assert time.monotonic() - began > 15 * 0.005  # some 20 pieces
+    assert dripping.json()["error"] == "unsupported_grant_type"
+
+
+def test_a_refusal_has_the_vendors_own_structure(sandbox: Sandbox) -> None:
+    sandbox.faults.add(
+        Fault("refusal", "ga4", status=403, reason="SERVICE_DISABLED", detail="not enabled"),
+        Fault("refusal", "search_console", status=403, reason="accessNotConfigured"),
+    )
+    with pytest.raises(exceptions.Forbidden) as disabled:
+        ga4_rest(sandbox).run_report(report())
+    assert disabled.value.reason == "SERVICE_DISABLED"
+    assert disabled.value.message.endswith(": not enabled")
+    with pytest.raises(HttpError) as refused:
+        search_console(sandbox).sites().list().execute()
+    assert refused.value.resp.status == 403
+    assert json.loads(refused.value.content)["error"]["errors"][0]["reason"] == (
+        "accessNotConfigured"
+    )
 
 
 def test_a_web_page_under_another_name_is_kept_out(sandbox: Sandbox) -> None:
