@@ -52,6 +52,8 @@ from connectors.base import (
     Table,
     TransientError,
 )
+from connectors.deadlines import REASON as DEADLINE
+from connectors.deadlines import deadline, overdue
 from connectors.google_credentials import (
     auth_problem,
     authorized_session,
@@ -320,12 +322,13 @@ class GA4:
         body = RunReportRequest.pb(RunReportRequest(request))
         path = f"/v1beta/{body.property}:runReport"
         body.ClearField("property")
-        response = self._session().post(
-            self._url + path,
-            data=json_format.MessageToJson(body, indent=None).encode(),
-            headers=dict((_REST_AGENT, ("Content-Type", "application/json"))),
-            timeout=timeout,
-        )
+        with deadline(timeout):
+            response = self._session().post(
+                self._url + path,
+                data=json_format.MessageToJson(body, indent=None).encode(),
+                headers=dict((_REST_AGENT, ("Content-Type", "application/json"))),
+                timeout=timeout,
+            )
         if response.status_code != 200:
             raise _from_http_response(response)
         return _decode_json(response.content), _request_id(response.headers.items())
@@ -354,8 +357,12 @@ class GA4:
         if isinstance(error, api.GoogleAPICallError):
             raise self._problem(error, property_id) from harmless(error, self._credentials)
         if isinstance(error, requests.RequestException | OSError):
-            raise distrusted(error, "GA4") or TransientError(
-                f"GA4 could not be reached: {type(error).__name__}", reason="unreachable"
+            raise (
+                overdue(error, "GA4")
+                or distrusted(error, "GA4")
+                or TransientError(
+                    f"GA4 could not be reached: {type(error).__name__}", reason="unreachable"
+                )
             ) from harmless(error, self._credentials)
         if isinstance(error, _Undecodable):
             raise TransientError(
@@ -373,6 +380,8 @@ class GA4:
         reason = error.reason or code or str(error.code)
         text = plain_text(_without_url(error), self._credentials)
         told: dict[str, Any] = {"reason": reason, "request_id": _request_id_of(error)}
+        if isinstance(error, api.DeadlineExceeded) and not error.reason:  # ours, or by our wish
+            told["reason"] = DEADLINE
         if isinstance(error, api.Unauthorized):
             return AuthError(f"GA4 refuses the access token: {text}", hint="sign in again", **told)
         if isinstance(error, api.Forbidden):
@@ -552,6 +561,7 @@ _JSON_REPORT = pa.schema(
 def _decode_json(raw: bytes) -> _Answer:
     """Decode a RunReportResponse in JSON: the rows by Arrow, the little else by protobuf."""
     try:
+        raw.decode()  # Arrow takes any bytes for text, and the warehouse then cannot read its file
         page = arrow_json.read_json(
             io.BytesIO(raw),
             read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(raw) + 1),
@@ -566,7 +576,7 @@ def _decode_json(raw: bytes) -> _Answer:
         answer = _decode(
             json_format.ParseDict(rest, message, ignore_unknown_fields=True).SerializeToString()
         )
-    except (pa.ArrowInvalid, json_format.ParseError) as e:
+    except (pa.ArrowInvalid, json_format.ParseError, UnicodeDecodeError) as e:
         raise _Undecodable(str(e)) from e
     rows = page.column("rows").combine_chunks().flatten()
     if not rest and not len(rows):

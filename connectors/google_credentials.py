@@ -30,10 +30,11 @@ from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2.credentials import Credentials as UserCredentials
 from google.oauth2.service_account import Credentials as ServiceAccountCredentials
-from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from connectors.base import AuthError, Connection, SourceError, TransientError
+from connectors.deadlines import REASON as DEADLINE
+from connectors.deadlines import BoundedAdapter, DeadlineExceededError, deadline
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
 TOKEN_TIMEOUT_SECONDS = 30.0
@@ -56,18 +57,27 @@ _HINTS = {
 
 
 class _TokenSession(requests.Session):
-    """Sends the timeout with every request and passes over google-auth's own retries.
+    """Bounds every request as a whole and passes over google-auth's own retries.
 
     google-auth sleeps and repeats on 5xx and 429; here an answer that may be
     better later is raised at once, so that one place decides about retries.
     """
 
-    retry_after_seconds: float | None = None
+    def __init__(self, timeout_seconds: float) -> None:
+        super().__init__()
+        self.timeout_seconds = timeout_seconds
+        self.headers["Connection"] = "close"  # the next token is an hour away
+        self.mount("https://", BoundedAdapter())
+        self.mount("http://", BoundedAdapter())
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["timeout"] = TOKEN_TIMEOUT_SECONDS
+        kwargs["timeout"] = self.timeout_seconds
         self.trust_env = not is_loopback(url)  # this machine is never reached through a proxy
-        response = super().request(method, url, *args, **kwargs)
+        try:
+            with deadline(self.timeout_seconds):
+                response = super().request(method, url, *args, **kwargs)
+        except DeadlineExceededError as e:
+            raise _Busy(str(e), None, DEADLINE) from e
         status = response.status_code
         if status == 429 or status == 408 or status >= 500:
             raise _Busy(f"HTTP {status}", retry_after(response.headers.get("Retry-After")))
@@ -82,10 +92,13 @@ class _TokenSession(requests.Session):
 
 
 class _Busy(TransportError):
-    def __init__(self, what: str, wait: float | None) -> None:
+    def __init__(
+        self, what: str, wait: float | None, reason: str = "token_endpoint_unavailable"
+    ) -> None:
         super().__init__(what, retryable=True)  # type: ignore[no-untyped-call]
         self.what = what
         self.retry_after_seconds = wait
+        self.reason = reason
 
 
 class _LocalServiceAccount(ServiceAccountCredentials):
@@ -99,7 +112,7 @@ class _LocalServiceAccount(ServiceAccountCredentials):
         return False
 
 
-class _TrustingAdapter(HTTPAdapter):
+class _TrustingAdapter(BoundedAdapter):
     """Trusts a private certificate authority beside the public ones."""
 
     def __init__(self, ca_file: Path) -> None:
@@ -134,7 +147,8 @@ def make_credentials(connection: Connection, scopes: Sequence[str]) -> Credentia
         credentials = _service_account(connection, connection.json_key_file_path, scopes)
     else:
         credentials = _user(connection)
-    _requests[credentials] = (Request(session=token_session(connection.ca_file)), threading.Lock())
+    session = token_session(connection.ca_file, connection.timeout_seconds)
+    _requests[credentials] = (Request(session=session), threading.Lock())
     return credentials
 
 
@@ -207,7 +221,7 @@ def auth_problem(error: GoogleAuthError) -> SourceError:
     if isinstance(error, _Busy):
         return TransientError(
             f"Google's token endpoint gave {error.what}",
-            reason="token_endpoint_unavailable",
+            reason=error.reason,
             retry_after_seconds=error.retry_after_seconds,
             scope="source",
         )
@@ -235,9 +249,11 @@ def auth_problem(error: GoogleAuthError) -> SourceError:
     )
 
 
-def token_session(ca_file: Path | None) -> requests.Session:
-    """Return the HTTP session that tokens are fetched with."""
-    session = _TokenSession()
+def token_session(
+    ca_file: Path | None, timeout_seconds: float = TOKEN_TIMEOUT_SECONDS
+) -> requests.Session:
+    """Return the HTTP session that tokens are fetched with; a token is a matter of seconds."""
+    session = _TokenSession(min(timeout_seconds, TOKEN_TIMEOUT_SECONDS))
     if ca_file is not None:
         session.mount("https://", _TrustingAdapter(ca_file))
     return session
@@ -351,14 +367,17 @@ def who(credentials: Credentials) -> str:
 def authorized_session(
     credentials: Credentials, url: str, ca_file: Path | None
 ) -> AuthorizedSession:
-    """Return a session that signs requests but leaves 401 to the caller, not refreshing itself."""
+    """Return a session that signs requests but leaves 401 to the caller, not refreshing itself.
+
+    `connectors.deadlines.deadline` bounds its requests.
+    """
     request, _ = _request_of(credentials)
     session = AuthorizedSession(  # type: ignore[no-untyped-call]
         credentials, refresh_status_codes=(), auth_request=request
     )
     session.trust_env = not is_loopback(url)
-    if ca_file is not None:
-        session.mount("https://", _TrustingAdapter(ca_file))
+    session.mount("http://", BoundedAdapter())
+    session.mount("https://", BoundedAdapter() if ca_file is None else _TrustingAdapter(ca_file))
     return session
 
 

@@ -44,6 +44,7 @@ from connectors.base import (
     Table,
     TransientError,
 )
+from connectors.deadlines import BoundedHttp, deadline, overdue
 from connectors.google_credentials import (
     auth_problem,
     authorities_with,
@@ -231,7 +232,7 @@ class SearchConsole:
         """Return this thread's service: httplib2 is not safe to share."""
         service = getattr(self._own, "service", None)
         if service is None:
-            plain = httplib2.Http(
+            plain = BoundedHttp(
                 timeout=self._connection.timeout_seconds,
                 ca_certs=self._authorities.name if self._authorities else None,
                 # a loopback address is never reached through a proxy
@@ -247,6 +248,7 @@ class SearchConsole:
                 static_discovery=True,
                 cache_discovery=False,
             )
+            self._own.signed = signed
             with self._lock:
                 self._https.append(signed)
         return service
@@ -255,7 +257,7 @@ class SearchConsole:
         """Send one request; a token that the API calls expired is replaced once."""
         refresh_first(self._credentials)
         try:
-            return _execute(request)
+            return self._execute(request)
         except HttpError as e:
             if e.resp.status != 401:
                 self._fail(e, site)
@@ -263,9 +265,21 @@ class SearchConsole:
             self._fail(e, site)
         refresh_first(self._credentials, force=True)
         try:
-            return _execute(request)
+            return self._execute(request)
         except Exception as e:
             self._fail(e, site)
+
+    def _execute(self, request: Any) -> tuple[bytes, str]:
+        try:
+            with deadline(self._connection.timeout_seconds):
+                answer: tuple[bytes, str] = request.execute(num_retries=0)
+        except HttpError:
+            raise
+        except Exception:
+            # httplib2 would go on with a connection on which half an answer is under way
+            self._own.signed.close()
+            raise
+        return answer
 
     def close(self) -> None:
         with self._lock:
@@ -284,9 +298,13 @@ class SearchConsole:
         if isinstance(error, GoogleAuthError):
             raise auth_problem(error) from harmless(error, self._credentials)
         if isinstance(error, httplib2.HttpLib2Error | http.client.HTTPException | OSError):
-            raise distrusted(error, "Search Console") or TransientError(
-                f"Search Console could not be reached: {type(error).__name__}",
-                reason="unreachable",
+            raise (
+                overdue(error, "Search Console")
+                or distrusted(error, "Search Console")
+                or TransientError(
+                    f"Search Console could not be reached: {type(error).__name__}",
+                    reason="unreachable",
+                )
             ) from harmless(error, self._credentials)
         raise error
 
@@ -375,11 +393,6 @@ class _BytesModel(JsonModel):  # type: ignore[misc]  # the client has no types
         return content, _request_id(resp)
 
 
-def _execute(request: Any) -> tuple[bytes, str]:
-    answer: tuple[bytes, str] = request.execute(num_retries=0)
-    return answer
-
-
 # clicks and impressions are "double" in the discovery document
 _ANSWER = pa.schema(
     [
@@ -409,6 +422,7 @@ _ANSWER = pa.schema(
 
 def _parse(raw: bytes) -> pa.Table:
     try:
+        raw.decode()  # Arrow takes any bytes for text, and the warehouse then cannot read its file
         page = arrow_json.read_json(
             io.BytesIO(raw),
             read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(raw) + 1),
@@ -418,7 +432,7 @@ def _parse(raw: bytes) -> pa.Table:
                 unexpected_field_behavior="ignore",
             ),
         )
-    except pa.ArrowInvalid as e:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as e:
         raise _malformed() from e
     if page.num_rows != 1:
         raise _malformed()

@@ -209,7 +209,7 @@ def http_server(
         server.server_close()
 
 
-# --- a line that drops ------------------------------------------------------------------------
+# --- a line that drops, or drips --------------------------------------------------------------
 @contextmanager
 def dropping_line(endpoint: str, after_bytes: int) -> Iterator[str]:
     """Forward to ``endpoint`` and drop each connection after so many bytes of answer."""
@@ -245,3 +245,52 @@ def dropping_line(endpoint: str, after_bytes: int) -> Iterator[str]:
     finally:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
+
+
+@contextmanager
+def dripping_line(endpoint: str, after_bytes: int) -> Iterator[tuple[str, threading.Event]]:
+    """Forward to ``endpoint``; after so many bytes of answer a byte a time, 50 a second.
+
+    Yields the address and what is set once the client has hung up.
+    """
+    host, port = endpoint.split(":")
+    listening = socket.create_server(("127.0.0.1", 0))
+    over, hung_up = threading.Event(), threading.Event()
+    ends: list[socket.socket] = []
+
+    def forward(source: socket.socket, to: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                to.sendall(data)
+
+    def drip(source: socket.socket, to: socket.socket) -> None:
+        left = after_bytes
+        with suppress(OSError):
+            while data := source.recv(min(left, 65536) or 1):
+                try:
+                    to.sendall(data)
+                except OSError:
+                    hung_up.set()
+                    return
+                left = max(0, left - len(data))
+                if not left and over.wait(0.02):
+                    return
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                server = socket.create_connection((host, int(port)))
+                ends.extend((client, server))
+                threading.Thread(target=forward, args=(client, server), daemon=True).start()
+                threading.Thread(target=drip, args=(server, client), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}", hung_up
+    finally:
+        over.set()
+        for end in (listening, *ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
