@@ -22,7 +22,8 @@ pytestmark = pytest.mark.e2e
 
 REFUSED = "4444444444"
 AS_OF = ("--as-of", str(DEMO_DAY), "--direct")
-ONE_WEEK = ("--from", "2026-11-13", "--to", "2026-11-19")
+# read again although it is in
+ONE_WEEK = ("--force", "--from", "2026-11-13", "--to", "2026-11-19")
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_a_revoked_token_exits_3_and_loses_nothing(
     before = contents(project, "raw", "history", "marts")
     (project.directory / "secrets" / "refresh_token").write_text("1//sandbox-revoked-token")
 
-    ran = project.koers("backfill", *AS_OF, "--from", "2026-11-19", "--to", "2026-11-19")
+    ran = project.koers("backfill", *AS_OF, "--force", "--from", "2026-11-19", "--to", "2026-11-19")
     check = project.here("check", "--client", "tulp-en-thee")
 
     assert (ran.code, check.code) == (3, 3)

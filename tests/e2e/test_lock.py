@@ -1,0 +1,63 @@
+"""One writer at a time: who has to wait says for whom, and nobody waits for the network."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import duckdb
+import pytest
+
+from flows.warehouse import Warehouse
+from tests.e2e.morning import DEMO_DAY, LONGEST_SECONDS, Project, SandboxProcess, ended
+
+pytestmark = pytest.mark.e2e
+
+AS_OF = ("--as-of", str(DEMO_DAY), "--direct")
+
+
+def test_a_database_that_another_program_has_open_exits_4_with_its_process_id(
+    project: Project,
+) -> None:
+    with duckdb.connect(str(project.warehouse)):
+        ran = project.koers("run", *AS_OF, "--client", "tulp-en-thee", "--lock-wait", "0")
+
+    assert ran.code == 4
+    assert f"process {os.getpid()}" in ran.err
+    assert "koers.duckdb is in use" in ran.err
+    assert ran.out == ""
+
+
+def test_a_warehouse_that_koers_itself_is_writing_exits_4_with_its_process_id(
+    project: Project,
+) -> None:
+    with Warehouse(project.warehouse, project.directory / "landing").open():
+        ran = project.koers("build", KOERS_LOCK_WAIT="0")
+        reader = project.here("targets", "--lock-wait", "0")
+
+    assert ran.code == 4
+    assert f"in use by Koers, process {os.getpid()}" in ran.err
+    assert reader.code == 0  # who only reads waits for nobody
+
+
+def test_a_run_that_waits_for_a_vendor_keeps_nobody_from_the_warehouse(
+    project: Project, vendors: SandboxProcess
+) -> None:
+    vendors.plan({"kind": "stall", "source": "search_console", "method": "searchanalytics.query"})
+    run = project.start(
+        "backfill", *AS_OF, "--client", "tulp-en-thee", "--source", "search_console",
+        "--force", "--from", "2026-11-16", "--to", "2026-11-16", "--json",
+    )  # fmt: skip
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while vendors.faults() and run.poll() is None and time.monotonic() < deadline:
+        pass  # each look is a request; once the fault is played, the run hangs on its answer
+
+    meanwhile = project.here("evaluate", *AS_OF[:2], "--lock-wait", "0")
+    was_waiting = run.poll() is None
+    vendors.calm()
+    ran = ended(run)
+
+    assert was_waiting
+    assert (meanwhile.code, len(meanwhile.told["targets"]) > 8) == (0, True)
+    assert ran.code == 0  # the answer that broke off was asked for once more
+    assert {load["outcome"] for load in ran.told["loads"]} == {"loaded"}
