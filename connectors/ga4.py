@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, NoReturn
-from zoneinfo import ZoneInfo
 
 import grpc
 import numpy as np
@@ -65,6 +64,7 @@ from connectors.google_credentials import (
     plain_text,
     refresh_first,
     retry_after,
+    seconds_to_midnight,
     who,
 )
 
@@ -83,7 +83,6 @@ _from_grpc_error: Callable[[grpc.RpcError], api.GoogleAPICallError] = api.from_g
 _from_http_response: Callable[[requests.Response], api.GoogleAPICallError] = api.from_http_response
 _AGENT: tuple[str, str] = DEFAULT_CLIENT_INFO.to_grpc_metadata()  # type: ignore[no-untyped-call]
 _REST_AGENT = (_AGENT[0], " ".join(w for w in _AGENT[1].split() if not w.startswith("grpc/")))
-_PACIFIC = ZoneInfo("America/Los_Angeles")  # daily quota returns at midnight there
 
 
 @dataclass(frozen=True)
@@ -445,14 +444,14 @@ class GA4:
         if "concurrent" in said:
             wait, scope = 30.0, "slice"
         elif "per day" in said or "24 hours" in said:
-            there = now.astimezone(_PACIFIC)
-            midnight = datetime.combine(there.date() + timedelta(days=1), datetime.min.time())
-            wait = (midnight.replace(tzinfo=_PACIFIC).astimezone(UTC) - now).total_seconds()
+            wait = seconds_to_midnight(now)
         elif "hour" in said or "threshold" in said or "server error" in said:
             hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
             wait = (hour - now).total_seconds()
+        elif told["reason"] == "RATE_LIMIT_EXCEEDED":
+            wait, scope = 60.0, "source"  # the Cloud project's own requests a minute
         else:
-            wait, scope = 60.0, "slice"
+            wait = 60.0
         asked = _wait_of(error)
         return TransientError(
             f"GA4 property {property_id} has used up a quota: {text}",

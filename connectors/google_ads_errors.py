@@ -37,6 +37,7 @@ class Refusal:
     code: grpc.StatusCode
     details: str
     retry_after_seconds: float | None
+    quota_scope: str = ""  # ACCOUNT or DEVELOPER, where a quota says so
 
     @property
     def is_expired_token(self) -> bool:
@@ -147,7 +148,16 @@ _BY_CODE: dict[grpc.StatusCode, tuple[Kind, str]] = {
     grpc.StatusCode.ABORTED: (TransientError, ""),
     grpc.StatusCode.DATA_LOSS: (TransientError, ""),
 }
-_SOURCE_WIDE = ("UNSUPPORTED_VERSION",)
+_SOURCE_WIDE = ("UNSUPPORTED_VERSION", "UNRECOGNIZED_FIELD")
+# Google mostly says how long; where it does not: seconds, and who suffers.
+# Source: https://developers.google.com/google-ads/api/docs/best-practices/quotas
+_QUOTAS: dict[str, tuple[float, str]] = {
+    "RESOURCE_EXHAUSTED": (3600.0, "source"),  # the project's operations of a day
+    "RESOURCE_TEMPORARILY_EXHAUSTED": (30.0, "account"),  # requests a second
+    "EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION": (300.0, "account"),
+    "EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION": (3600.0, "account"),
+}
+_QUOTA_SCOPES = {"ACCOUNT": "account", "DEVELOPER": "source"}
 
 
 def read_refusal(error: Exception) -> Refusal:
@@ -175,6 +185,9 @@ def read_refusal(error: Exception) -> Refusal:
             code,
             details,
             max((delay for delay in delays if delay), default=None),
+            told.details.quota_error_details.DESCRIPTOR.fields_by_name["rate_scope"]
+            .enum_type.values_by_number[told.details.quota_error_details.rate_scope]
+            .name,
         )
     reason, delay = _google_status(trailers)
     return Refusal(reason, "", details, request_id, code, details, delay)
@@ -202,7 +215,12 @@ def source_error(refusal: Refusal, account_id: str = "") -> SourceError:
     place = f"Google Ads {account_id}" if account_id else "Google Ads"
     message = f"{place}: {refusal.message or refusal.code.name}"
     if issubclass(cls, TransientError):
-        return cls(message, retry_after_seconds=refusal.retry_after_seconds, **told)
+        wait = refusal.retry_after_seconds
+        if refusal.kind == "quota_error" or refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            usual, scope = _QUOTAS.get(refusal.reason, (60.0, "source"))
+            told["scope"] = _QUOTA_SCOPES.get(refusal.quota_scope, scope)
+            wait = usual if wait is None else wait
+        return cls(message, retry_after_seconds=wait, **told)
     return cls(message, **told)
 
 

@@ -14,7 +14,7 @@ import ssl
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from math import isfinite
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
 
 import grpc
 import requests
@@ -323,6 +324,14 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
             until = until.replace(tzinfo=UTC)
         seconds = (until - (now or datetime.now(UTC))).total_seconds()
     return max(seconds, 0.0) if isfinite(seconds) else None
+
+
+def seconds_to_midnight(now: datetime) -> float:
+    """Return how long it is to midnight in California, when Google's daily quotas return."""
+    pacific = ZoneInfo("America/Los_Angeles")
+    tomorrow = now.astimezone(pacific).date() + timedelta(days=1)
+    midnight = datetime.combine(tomorrow, datetime.min.time(), pacific)
+    return (midnight.astimezone(UTC) - now.astimezone(UTC)).total_seconds()
 
 
 def plain_text(text: str, credentials: Credentials | None = None) -> str:

@@ -16,7 +16,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from tempfile import NamedTemporaryFile
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -56,6 +56,7 @@ from connectors.google_credentials import (
     plain_text,
     refresh_first,
     retry_after,
+    seconds_to_midnight,
     who,
 )
 
@@ -323,10 +324,13 @@ class SearchConsole:
             if wait is None:
                 rate = reason in _RATE_REASONS or "qps" in said or "per minute" in said
                 wait = RATE_QUOTA_SECONDS if rate and "load" not in said else LOAD_QUOTA_SECONDS
+                if reason == "dailyLimitExceeded":
+                    wait = seconds_to_midnight(datetime.now(UTC))
+            everyone = not site or reason in _QUOTAS_OF_EVERYONE
             return TransientError(
                 f"{where} has used up a quota: {text}",
                 retry_after_seconds=wait,
-                scope="account" if site else "source",
+                scope="source" if everyone else "account",
                 **told,
             )
         if status == 401:
@@ -367,6 +371,8 @@ class SearchConsole:
 
 
 _RATE_REASONS = ("rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED")
+# of the user or of the Cloud project; the others are each site's own
+_QUOTAS_OF_EVERYONE = ("userRateLimitExceeded", "dailyLimitExceeded", "RATE_LIMIT_EXCEEDED")
 _QUOTA_REASONS = (*_RATE_REASONS, "quotaExceeded", "dailyLimitExceeded", "RESOURCE_EXHAUSTED")
 
 

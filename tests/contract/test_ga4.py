@@ -346,6 +346,8 @@ def test_columns_are_found_by_name_not_by_place() -> None:
         # midnight in California is 8:00 UTC in winter
         ("Exhausted property tokens per day.", 19 * 3600 + 39 * 60 + 30, "account"),
         ("Exhausted concurrent requests quota.", 30, "slice"),
+        ("Exhausted server errors per project per property.", 39 * 60 + 30, "account"),
+        ("Exhausted something that is new to us.", 60, "account"),
     ],
 )
 def test_each_quota_says_when_it_returns(

@@ -377,7 +377,7 @@ def test_a_stalled_answer_ends_at_the_timeout() -> None:
                 fetch(connector)
         finally:
             over.set()
-    assert told.value.reason == "DEADLINE_EXCEEDED"
+    assert told.value.reason == "deadline_exceeded"
 
 
 def test_an_untrusted_certificate_says_which_setting_to_look_at() -> None:

@@ -197,6 +197,22 @@ def test_a_403_for_want_of_quota_is_no_lack_of_permission(
     assert problem.retry_after_seconds == seconds
 
 
+@pytest.mark.parametrize(
+    ("reason", "scope"),
+    [
+        ("quotaExceeded", "account"),
+        ("rateLimitExceeded", "account"),
+        ("userRateLimitExceeded", "source"),
+        ("dailyLimitExceeded", "source"),
+    ],
+)
+def test_a_quota_of_the_user_or_project_is_everyones(reason: str, scope: str) -> None:
+    problem = refused(lambda body: error(403, reason, "Quota exceeded"))
+    assert isinstance(problem, TransientError)
+    assert problem.scope == scope
+    assert 0 < (problem.retry_after_seconds or 0) <= 25 * 3600
+
+
 def test_retry_after_goes_before_our_own_reckoning() -> None:
     body = json.dumps(recorded("load_quota")).encode()
     problem = refused(lambda _: HttpAnswer(body, 403, {"Retry-After": "42"}))

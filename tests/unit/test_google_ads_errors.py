@@ -106,7 +106,7 @@ def one(group: str, reason: str) -> dict[str, Any]:
         ("requestError", "DEVELOPER_TOKEN_PARAMETER_MISSING", AuthError, "source", "not be miss"),
         ("requestError", "UNSUPPORTED_VERSION", SourceError, "source", "no longer serves v26"),
         ("queryError", "REQUESTED_METRICS_FOR_MANAGER", AccessError, "account", "manager account"),
-        ("queryError", "UNRECOGNIZED_FIELD", SourceError, "slice", "update Koers"),
+        ("queryError", "UNRECOGNIZED_FIELD", SourceError, "source", "update Koers"),
         (
             "dateRangeError",
             "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED",
@@ -115,7 +115,7 @@ def one(group: str, reason: str) -> dict[str, Any]:
             "37 months",
         ),
         ("queryError", "PROHIBITED_FIELD_COMBINATION_IN_SELECT_CLAUSE", SourceError, "slice", ""),
-        ("quotaError", "RESOURCE_TEMPORARILY_EXHAUSTED", TransientError, "slice", "requests"),
+        ("quotaError", "RESOURCE_TEMPORARILY_EXHAUSTED", TransientError, "account", "requests"),
         ("quotaError", "ACCESS_PROHIBITED", AuthError, "source", "project"),
         ("internalError", "TRANSIENT_ERROR", TransientError, "slice", ""),
         ("internalError", "DEADLINE_EXCEEDED", TransientError, "slice", ""),
@@ -220,3 +220,35 @@ def test_a_handshake_that_failed_points_to_the_certificate() -> None:
     error = source_error(read_refusal(Ended(grpc.StatusCode.UNAVAILABLE, details, None)))
     assert isinstance(error, TransientError)
     assert "ca_file" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("reason", "told", "seconds", "scope"),
+    [
+        ("RESOURCE_EXHAUSTED", {}, 3600, "source"),
+        ("RESOURCE_TEMPORARILY_EXHAUSTED", {}, 30, "account"),
+        ("RESOURCE_TEMPORARILY_EXHAUSTED", {"retryDelay": "7s"}, 7, "account"),
+        (
+            "RESOURCE_TEMPORARILY_EXHAUSTED",
+            {"rateScope": "DEVELOPER", "retryDelay": "7s"},
+            7,
+            "source",
+        ),
+        ("RESOURCE_EXHAUSTED", {"rateScope": "ACCOUNT"}, 3600, "account"),
+        ("EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION", {}, 300, "account"),
+        ("EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION", {}, 3600, "account"),
+    ],
+)
+def test_a_quota_says_who_waits_and_how_long(
+    reason: str, told: dict[str, Any], seconds: float, scope: str
+) -> None:
+    quota = one("quotaError", reason) | {"details": {"quotaErrorDetails": told}}
+    error = source_error(read_refusal(failed(quota, code=grpc.StatusCode.RESOURCE_EXHAUSTED)))
+    assert isinstance(error, TransientError)
+    assert (error.retry_after_seconds, error.scope) == (seconds, scope)
+
+
+def test_a_deadline_without_googles_own_words_is_ours() -> None:
+    ours = source_error(read_refusal(Ended(grpc.StatusCode.DEADLINE_EXCEEDED, "late", None)))
+    theirs = source_error(read_refusal(failed(one("internalError", "DEADLINE_EXCEEDED"))))
+    assert (ours.reason, theirs.reason) == ("deadline_exceeded", "DEADLINE_EXCEEDED")
