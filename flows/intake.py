@@ -97,8 +97,9 @@ def take_in(
 ) -> TakenIn:
     """Put everything in the warehouse that is whole in the landing and not in the ledger.
 
-    ``only`` names the loads that count. Every page of a file is read first. A file that cannot be used is named and skipped; a damaged one is set
-    aside under another name, never removed.
+    ``only`` names the loads that count. Every page of a file is read first. A
+    file that cannot be used is named and skipped; a damaged one is set aside
+    under another name, never removed.
     """
     known = {
         load for (load,) in connection.execute("select distinct load_id from ops.loads").fetchall()
