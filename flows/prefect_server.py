@@ -21,8 +21,13 @@ from pathlib import Path
 # how long a server that was asked to stop may write down what it still holds
 STOP_SECONDS = 10
 
-# Prefect's kinds of blocks are of no use here; writing them all down takes a new server a while
-NO_BLOCKS = {"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"}
+ALWAYS = {
+    # Prefect's kinds of blocks are of no use here; writing them down takes a new server a while
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    # on a busy machine SQLite has to be waited for; the usual 10 and 5 seconds were too short
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
+}
 # the events of a single run are read by nobody and nothing reacts to them
 ONLY_FOR_A_RUN = {
     "PREFECT__SERVER_EPHEMERAL": "1",
@@ -55,16 +60,14 @@ def ensure(services: bool = False, port: int = 0) -> None:
         return
     listening = _listen(port)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    environment = (
-        NO_BLOCKS | os.environ | {"PREFECT__SERVER_FINAL": "1", "OTEL_SDK_DISABLED": "true"}
-    )
+    environment = ALWAYS | os.environ | {"PREFECT__SERVER_FINAL": "1", "OTEL_SDK_DISABLED": "true"}
     if services:
         environment["PREFECT_UI_API_URL"] = f"{address}/api"
     else:
         environment = ONLY_FOR_A_RUN | environment
     with listening:
         server = subprocess.Popen(  # noqa: S603 (our own module, our own argument)
-            [sys.executable, "-m", "flows.prefect_server", str(listening.fileno())],
+            [sys.executable, "-P", "-m", "flows.prefect_server", str(listening.fileno())],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
