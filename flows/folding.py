@@ -198,7 +198,7 @@ def _write(
         f"select {listed}, loaded_at, null::timestamp as superseded_at from raw.{table} "  # noqa: S608
         f"union all by name select {listed}, loaded_at, superseded_at from history.{table} "
         "order by all"
-    ).fetch_record_batch()
+    ).to_arrow_reader()
     partial = path.with_name(f".{path.name}.partial")
     try:
         with pq.ParquetWriter(
