@@ -113,10 +113,12 @@ def token_error(state: TokenState) -> ApiError | None:
 
 
 _QUOTAS = {
-    "hour": "property tokens for a project per hour. These quota tokens will return in under an "
-    "hour.",
-    "day": "property tokens per day. These quota tokens will return in under 24 hours.",
-    "concurrent": "concurrent requests quota. Please send fewer requests concurrently.",
+    "minute": "Quota exceeded for quota metric 'Requests' and limit 'Requests per minute' of "
+    "service 'analyticsdata.googleapis.com' for consumer 'project_number:1'.",
+    "hour": "Exhausted property tokens for a project per hour. These quota tokens will return in "
+    "under an hour.",
+    "day": "Exhausted property tokens per day. These quota tokens will return in under 24 hours.",
+    "concurrent": "Exhausted concurrent requests quota. Please send fewer requests concurrently.",
 }
 
 
@@ -125,7 +127,7 @@ def fault_error(fault: Fault) -> ApiError | None:
     if fault.kind == "quota":
         return ApiError(
             "RESOURCE_EXHAUSTED",
-            f"Exhausted {_QUOTAS[fault.detail or 'hour']} To learn more, see "
+            f"{_QUOTAS.get(fault.detail or 'hour', _QUOTAS['hour'])} To learn more, see "
             "https://developers.google.com/analytics/devguides/reporting/data/v1/quotas",
             reason=fault.reason or "RATE_LIMIT_EXCEEDED",
             retry_delay_seconds=fault.retry_delay_seconds,

@@ -9,7 +9,8 @@ kind                Google Ads and GA4 gRPC / Google REST / Slack / SMTP
 ==================  ==========================================================
 ``quota``           RESOURCE_EXHAUSTED / 429 / 429 with Retry-After / 451;
                     ``detail`` says which: ``hour``, ``day``, ``concurrent``,
-                    for Search Console ``qps`` or ``load``
+                    ``minute`` (the Cloud project's), for Search Console ``qps``
+                    or ``load``; with ``account_id`` it is that account's own
 ``internal``        INTERNAL / 500 / 500 / 451
 ``unavailable``     UNAVAILABLE / 503 / 503 / 421
 ``stall``           the answer never ends (headers or the first messages may come)
@@ -68,6 +69,7 @@ FaultSource = Literal["google_ads", "ga4", "search_console", "oauth", "slack", "
 
 KINDS: tuple[str, ...] = get_args(Kind)
 SOURCES: tuple[str, ...] = get_args(FaultSource)
+_QUOTA_DETAILS = ("minute", "hour", "day", "concurrent", "qps", "load")
 # GA4 and Search Console only say in words when a quota returns
 _TELL_HOW_LONG = ("google_ads", "slack", "oauth")
 
@@ -117,6 +119,8 @@ class Fault:
             raise ValueError(f'source "{self.source}" is not one of {", ".join(SOURCES)}')
         if self.times < 0:
             raise ValueError(f"times is {self.times}; expected 0 (until cleared) or more")
+        if self.kind == "quota" and self.detail not in (None, *_QUOTA_DETAILS):
+            raise ValueError(f'quota "{self.detail}" is not one of {", ".join(_QUOTA_DETAILS)}')
         if self.kind in ("slow", "reset", "refusal") and self.source == "smtp":
             raise ValueError(f"{self.kind} is not for smtp; use stall, cut or answer")
         if self.kind == "poison":

@@ -17,7 +17,7 @@ import secrets
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import grpc
 import numpy as np
@@ -114,6 +114,7 @@ class AdsError(Exception):
         retry_delay_seconds: float | None = None,
         status: grpc.StatusCode | None = None,
         rate_name: str = "Requests per developer per minute",
+        rate_scope: Literal["DEVELOPER", "ACCOUNT"] = "DEVELOPER",
     ) -> None:
         super().__init__(message)
         self.family = family
@@ -121,6 +122,7 @@ class AdsError(Exception):
         self.message = message
         self.retry_delay_seconds = retry_delay_seconds
         self.rate_name = rate_name
+        self.rate_scope = rate_scope
         self.status = status or _STATUS.get(family, grpc.StatusCode.INVALID_ARGUMENT)
 
     def failure(self, request_id: str) -> bytes:
@@ -135,7 +137,7 @@ class AdsError(Exception):
             quota = error.details.quota_error_details
             quota.rate_scope = (
                 quota.DESCRIPTOR.fields_by_name["rate_scope"]
-                .enum_type.values_by_name["DEVELOPER"]
+                .enum_type.values_by_name[self.rate_scope]
                 .number
             )
             quota.rate_name = self.rate_name
@@ -248,6 +250,7 @@ class _Call:
                 f"{DEFAULT_RETRY_SECONDS if delay is None else delay:g} seconds.",
                 retry_delay_seconds=DEFAULT_RETRY_SECONDS if delay is None else delay,
                 rate_name=_QUOTA_NAMES.get(fault.detail or "", "Requests per developer per minute"),
+                rate_scope="ACCOUNT" if fault.account_id else "DEVELOPER",
             )
         if fault.kind == "internal":
             raise AdsError(

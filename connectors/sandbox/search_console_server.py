@@ -94,7 +94,7 @@ def _forbidden_site(site_url: str) -> SearchConsoleError:
     )
 
 
-_QUOTAS = {"qps": "QPS", "load": "load", "day": "QPD", "hour": "load", "concurrent": "QPS"}
+_QUOTAS = {"load": "load", "hour": "load", "day": "QPD", "minute": "QPM"}
 
 
 def fault_error(fault: Fault, site_url: str) -> SearchConsoleError | None:
@@ -107,8 +107,8 @@ def fault_error(fault: Fault, site_url: str) -> SearchConsoleError | None:
         code = fault.status or 403
         return SearchConsoleError(
             code,
-            f"Search Analytics {_QUOTAS[fault.detail or 'qps']} quota exceeded. Learn about usage "
-            "limits: https://developers.google.com/webmaster-tools/v3/limits.",
+            f"Search Analytics {_QUOTAS.get(fault.detail or 'qps', 'QPS')} quota exceeded. Learn about "
+            "usage limits: https://developers.google.com/webmaster-tools/v3/limits.",
             fault.reason or ("rateLimitExceeded" if code == 429 else "quotaExceeded"),
             "usageLimits",
         )
