@@ -267,8 +267,17 @@ class AccessError(SourceError):
     scope = "account"
 
 
+# the reason of a TransientError where a whole request took longer than `Connection` allows
+DEADLINE_EXCEEDED = "deadline_exceeded"
+
+
 class TransientError(SourceError):
-    """It may work later: retry after ``retry_after_seconds`` (None: own backoff)."""
+    """It may work later: retry after ``retry_after_seconds`` (None: own backoff).
+
+    Without a delay and of scope ``slice`` the answer broke off: the flow reads
+    it again, then in smaller parts. With a delay a quota is used up, of the
+    account or of the source as ``scope`` says, and is waited for.
+    """
 
     def __init__(self, message: str, *, retry_after_seconds: float | None = None, **told: Any):
         super().__init__(message, **told)

@@ -24,9 +24,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from connectors.base import TransientError
+from connectors.base import DEADLINE_EXCEEDED, TransientError
 
-REASON = "deadline_exceeded"
 # each address of a host is tried for so long at most; then it is out of reach, not slow
 CONNECT_SECONDS = 20.0
 
@@ -59,7 +58,7 @@ def overdue(error: BaseException, whom: str, **told: Any) -> TransientError | No
     """Return what to raise where ``error`` is a deadline that struck; None where it is not."""
     if not isinstance(error, DeadlineExceededError):
         return None
-    return TransientError(f"{whom} gave {error}", reason=REASON, **told)
+    return TransientError(f"{whom} gave {error}", reason=DEADLINE_EXCEEDED, **told)
 
 
 def _seconds_left() -> float | None:

@@ -40,6 +40,7 @@ from google.protobuf import json_format
 
 from connectors import tables
 from connectors.base import (
+    DEADLINE_EXCEEDED,
     AccessError,
     Account,
     AccountSelection,
@@ -51,7 +52,6 @@ from connectors.base import (
     Table,
     TransientError,
 )
-from connectors.deadlines import REASON as DEADLINE
 from connectors.deadlines import deadline, overdue
 from connectors.google_credentials import (
     auth_problem,
@@ -380,7 +380,7 @@ class GA4:
         text = plain_text(_without_url(error), self._credentials)
         told: dict[str, Any] = {"reason": reason, "request_id": _request_id_of(error)}
         if isinstance(error, api.DeadlineExceeded) and not error.reason:  # ours, or by our wish
-            told["reason"] = DEADLINE
+            told["reason"] = DEADLINE_EXCEEDED
         if isinstance(error, api.Unauthorized):
             return AuthError(f"GA4 refuses the access token: {text}", hint="sign in again", **told)
         if isinstance(error, api.Forbidden):

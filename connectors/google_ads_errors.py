@@ -17,8 +17,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from connectors.base import AccessError, AuthError, SourceError, TransientError
-from connectors.deadlines import REASON as DEADLINE
+from connectors.base import DEADLINE_EXCEEDED, AccessError, AuthError, SourceError, TransientError
 from connectors.google_ads_queries import API_VERSION
 
 Kind = type[AuthError] | type[AccessError] | type[TransientError] | type[SourceError]
@@ -204,7 +203,7 @@ def source_error(refusal: Refusal, account_id: str = "") -> SourceError:
     )
     struck = refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED  # ours, where Google says no more
     told: dict[str, Any] = {
-        "reason": refusal.reason or (DEADLINE if struck else refusal.code.name),
+        "reason": refusal.reason or (DEADLINE_EXCEEDED if struck else refusal.code.name),
         "request_id": refusal.request_id,
         "hint": hint,
     }

@@ -33,8 +33,7 @@ from google.oauth2.credentials import Credentials as UserCredentials
 from google.oauth2.service_account import Credentials as ServiceAccountCredentials
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from connectors.base import AuthError, Connection, SourceError, TransientError
-from connectors.deadlines import REASON as DEADLINE
+from connectors.base import DEADLINE_EXCEEDED, AuthError, Connection, SourceError, TransientError
 from connectors.deadlines import BoundedAdapter, DeadlineExceededError, deadline
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
@@ -78,7 +77,7 @@ class _TokenSession(requests.Session):
             with deadline(self.timeout_seconds):
                 response = super().request(method, url, *args, **kwargs)
         except DeadlineExceededError as e:
-            raise _Busy(str(e), None, DEADLINE) from e
+            raise _Busy(str(e), None, DEADLINE_EXCEEDED) from e
         status = response.status_code
         if status == 429 or status == 408 or status >= 500:
             raise _Busy(f"HTTP {status}", retry_after(response.headers.get("Retry-After")))

@@ -19,6 +19,7 @@ from connectors.base import DateWindow, Slice, SourceError, TransientError
 from flows import steps
 from flows.landing import Landed, now
 from flows.plan import Found
+from flows.retries import is_overdue
 from flows.settings import ConfigError
 from flows.steps import Failed
 from flows.warehouse import LoadResult
@@ -59,6 +60,7 @@ class Loading:
     _postponed: list[tuple[float, Slice, SourceError]] = field(default_factory=list)
     _held: dict[tuple[str, ...], tuple[float, SourceError]] = field(default_factory=dict)
     _failures: dict[tuple[str, str], int] = field(default_factory=dict)
+    _again: set[Slice] = field(default_factory=set)
 
     def refuse(self, found: Sequence[Found], as_of: date) -> None:
         """Write the accounts that are not asked, skipped or refusing, into the ledger."""
@@ -104,6 +106,10 @@ class Loading:
             if parts:
                 log.warning("%s: %s; reading it in smaller parts", piece, error)
                 smaller += parts
+                continue
+            if self._may_come_again(piece, error):
+                log.warning("%s: %s; asking once more when the others are in", piece, error)
+                smaller.append(piece)
                 continue
             log.error("%s: %s", piece, error)
             self.errors.append(error)
@@ -159,6 +165,13 @@ class Loading:
             replace(piece, window=DateWindow(days[0], days[middle - 1])),
             replace(piece, window=DateWindow(days[middle], days[-1])),
         ]
+
+    def _may_come_again(self, piece: Slice, error: SourceError) -> bool:
+        """True once for a slice whose deadline struck and that has no smaller parts."""
+        if not is_overdue(error) or error.scope != "slice" or piece in self._again:
+            return False
+        self._again.add(piece)
+        return True
 
     # --- quotas -----------------------------------------------------------------------------
 

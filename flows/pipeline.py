@@ -7,6 +7,7 @@ the very same steps in this process.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,13 @@ from flows.loading import Engine, Loading, as_source_error
 from flows.models import CheckResult
 from flows.plan import Found
 from flows.project import Project
-from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, wait_or_give_up
+from flows.retries import (
+    ATTEMPTS,
+    FIRST_WAIT_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    is_overdue,
+    wait_or_give_up,
+)
 from flows.settings import ConfigError
 from flows.targets.evaluation import Evaluation
 from flows.warehouse import LoadResult
@@ -53,15 +60,15 @@ class DirectEngine:
         return step(self.project, *args)
 
     def map(self, step: Step, items: Sequence[tuple[Any, ...]]) -> list[Any]:
-        patient = stamina.retry(
-            on=wait_or_give_up,
-            attempts=ATTEMPTS,
-            wait_initial=FIRST_WAIT_SECONDS,
-            wait_max=LONGEST_WAIT_SECONDS,
-            timeout=None,
-        )(step)
-
         def attempt(item: tuple[Any, ...]) -> Any:
+            began = time.monotonic()
+            patient = stamina.retry(
+                on=lambda error: wait_or_give_up(error, time.monotonic() - began),
+                attempts=ATTEMPTS,
+                wait_initial=FIRST_WAIT_SECONDS,
+                wait_max=LONGEST_WAIT_SECONDS,
+                timeout=None,
+            )(step)
             try:
                 return patient(self.project, *item)
             except Exception as error:
@@ -214,6 +221,11 @@ def _find(
     found: list[Found] = []
     errors: list[SourceError] = []
     answers = engine.map(steps.find_accounts, pairs)
+    late = [i for i, answer in enumerate(answers) if is_overdue(answer)]
+    for i, answer in zip(
+        late, engine.map(steps.find_accounts, [pairs[i] for i in late]), strict=True
+    ):
+        answers[i] = answer  # a list has no smaller parts: it is asked for once more
     if pairs and all(isinstance(answer, ConfigError) for answer in answers):
         raise ConfigError("\n".join(dict.fromkeys(str(answer) for answer in answers)))
     for (client, source), answer in zip(pairs, answers, strict=True):

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from connectors.base import AccountSelection, Connection, Connector
 from connectors.registry import open_connector
 from flows.kpis import Kpi, load_kpis, sql_dir
+from flows.retries import CircuitBreaker
 from flows.settings import Client, ConfigError, Settings, Source, load_settings
 from flows.warehouse import Warehouse
 
@@ -30,6 +31,7 @@ class Project:
     sql: Path
     warehouse: Warehouse
     connectors: Connectors = field(default_factory=lambda: Connectors())
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
     def client(self, slug: str) -> Client:
         return next(client for client in self.settings.clients if client.slug == slug)

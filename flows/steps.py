@@ -82,8 +82,14 @@ def fetch_slice(project: Project, piece: Slice) -> Landed:
     """Read one slice from its API into a landing file. Raises a SourceError."""
     started_at = now()
     connector = project.connector(project.client(piece.client), piece.table.source)
-    reply = connector.fetch(piece.table, piece.account, piece.window)
-    landed = land(piece, reply, project.warehouse.landing, started_at)
+    project.breaker.check(piece)
+    try:
+        reply = connector.fetch(piece.table, piece.account, piece.window)
+        landed = land(piece, reply, project.warehouse.landing, started_at)
+    except SourceError as error:
+        project.breaker.failed(piece, error)
+        raise
+    project.breaker.answered(piece)
     reach("landed")
     took = (landed.finished_at - landed.started_at).total_seconds()
     log.info("%s: %s rows, %.1f s", piece, f"{landed.rows:,}", took)

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from prefect import Task
@@ -34,7 +34,7 @@ from connectors.base import TransientError
 from flows import delivery, plan, prefect_server, steps
 from flows.pipeline import FETCHERS, RunReport
 from flows.project import Project
-from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, worth_retrying
+from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, told_wait, worth_retrying
 
 log = logging.getLogger("koers")
 
@@ -47,11 +47,13 @@ RUNNER = cast(TaskRunner[Any], ThreadPoolTaskRunner(max_workers=FETCHERS))
 _projects: dict[str, Project] = {}
 
 
-def _is_worth_retrying(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+def _is_worth_retrying(_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    started = run.start_time
+    elapsed = (datetime.now(UTC) - started).total_seconds() if started else 0.0
     try:
         state.result()
     except Exception as error:
-        return worth_retrying(error)
+        return worth_retrying(error, elapsed)
     return False
 
 
@@ -69,7 +71,7 @@ def _fetching(step: Callable[..., Any]) -> Task[..., Any]:
             return step(_projects[config], *items)
         except TransientError as error:
             # Prefect knows no delay by error: wait out what the vendor asked for here
-            told = error.retry_after_seconds
+            told = told_wait(error)
             if told and worth_retrying(error) and task_run.run_count < ATTEMPTS:
                 time.sleep(told)
             raise
