@@ -108,7 +108,7 @@ def backup_folder(database: Path) -> Path:
 
 def backups(database: Path) -> list[Path]:
     """The dated backups of a database, oldest first."""
-    name = re.compile(rf"{re.escape(database.stem)}-\d{{8}}T\d{{6}}(-\d+)?\.duckdb\Z")
+    name = re.compile(rf"{re.escape(database.stem)}-\d{{8}}T\d{{12}}\.duckdb\Z")
     folder = backup_folder(database)
     if not folder.is_dir():
         return []
@@ -221,13 +221,7 @@ def examine(path: Path) -> Contents:
 
 
 def _dated(database: Path) -> Path:
-    folder = backup_folder(database)
-    name = f"{database.stem}-{now():%Y%m%dT%H%M%S}"
-    path, count = folder / f"{name}.duckdb", 1
-    while path.exists():
-        count += 1
-        path = folder / f"{name}-{count}.duckdb"
-    return path
+    return backup_folder(database) / f"{database.stem}-{now():%Y%m%dT%H%M%S%f}.duckdb"
 
 
 def _close(path: Path, deadline: float) -> None:
