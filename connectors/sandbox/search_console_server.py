@@ -105,10 +105,11 @@ def fault_error(fault: Fault, site_url: str) -> SearchConsoleError | None:
     """
     if fault.kind == "quota":
         code = fault.status or 403
+        named = _QUOTAS.get(fault.detail or "qps", "QPS")
         return SearchConsoleError(
             code,
-            f"Search Analytics {_QUOTAS.get(fault.detail or 'qps', 'QPS')} quota exceeded. Learn about "
-            "usage limits: https://developers.google.com/webmaster-tools/v3/limits.",
+            f"Search Analytics {named} quota exceeded. Learn about usage limits: "
+            "https://developers.google.com/webmaster-tools/v3/limits.",
             fault.reason or ("rateLimitExceeded" if code == 429 else "quotaExceeded"),
             "usageLimits",
         )
