@@ -175,7 +175,7 @@ def source_states(
         expected = as_of - timedelta(days=1 + known.lag_days)
         loaded = _loaded_days(connection, client.slug, known.daily_table, account, as_of)
         there = _days_there(connection, client.slug, source, account, loaded)
-        last, failure = _last_load(connection, client.slug, source, account)
+        last, read_as_of, failure = _last_load(connection, client.slug, source, account)
         states.append(
             SourceState(
                 source=source,
@@ -190,6 +190,7 @@ def source_states(
                 problem=problem if status == "refused" else failure,
                 notes=_notes(connection, client.slug, source, account, as_of),
                 since=min(there, default=None),
+                read_as_of=read_as_of,
             )
         )
     return tuple(states)
@@ -268,19 +269,21 @@ def _holes(there: set[date]) -> tuple[date, ...]:
 
 def _last_load(
     connection: duckdb.DuckDBPyConnection, client: str, source: str, account: str
-) -> tuple[Any, str | None]:
-    """When something was last loaded, and what failed since then."""
+) -> tuple[Any, date | None, str | None]:
+    """When something was last loaded, as of which day, and what failed since then."""
     where = "where client = ? and source = ? and account_id = ?"
     key = [client, source, account]
-    last = connection.execute(
-        f"select max(finished_at) from ops.loads {where} and outcome in ('loaded', 'empty')", key
-    ).fetchall()[0][0]
+    last, read_as_of = connection.execute(
+        "select max(finished_at), max(as_of) from ops.loads "
+        f"{where} and outcome in ('loaded', 'empty')",
+        key,
+    ).fetchall()[0]
     failures = connection.execute(
         f"select error from ops.loads {where} and outcome in ('failed', 'refused') "
         "and finished_at >= coalesce(?, finished_at) order by finished_at desc limit 1",
         [*key, last],
     ).fetchall()
-    return last, failures[0][0] if failures else None
+    return last, read_as_of, failures[0][0] if failures else None
 
 
 def _notes(
@@ -331,7 +334,14 @@ def freshness_of(target: Target, kpi: Kpi, states: Sequence[SourceState], as_of:
     through = min(s.through for s in in_scope if s.through is not None)
     behind = latest.through is not None and latest.through < latest.expected_through
     expected = latest.expected_through if behind else min(through, latest.expected_through)
-    return Freshness(latest.through if behind else through, expected, missing, problems, since)
+    return Freshness(
+        latest.through if behind else through,
+        expected,
+        missing,
+        problems,
+        since,
+        min((s.read_as_of for s in in_scope if s.read_as_of is not None), default=None),
+    )
 
 
 # --- evaluations ------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ class SourceState:
     problem: str | None = None  # the last error, when the last load failed or was refused
     notes: tuple[str, ...] = ()  # sampling, thresholding, provisional days, …
     since: date | None = None  # the first day that is in
+    read_as_of: date | None = None  # the last day as of which it was read
 
 
 @dataclass(frozen=True)

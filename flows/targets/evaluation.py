@@ -60,7 +60,8 @@ class Freshness:
     in empty although their neighbours did not. ``problems`` says per account
     what failed, for people. ``since`` is the first day that was ever loaded for
     every account in scope (None: not known): days of a target before it are
-    missing, not zero.
+    missing, not zero. ``read_as_of`` is the last day as of which every account in
+    scope was read (None: not known): figures do not settle while nobody reads them.
     """
 
     through: date | None
@@ -68,6 +69,7 @@ class Freshness:
     missing_days: tuple[date, ...] = ()
     problems: tuple[str, ...] = ()
     since: date | None = None
+    read_as_of: date | None = None
 
 
 @dataclass(frozen=True)

@@ -341,7 +341,8 @@ class _Judge:
     @property
     def is_provisional(self) -> bool:
         """Conversions are still arriving, or the last days are not in yet."""
-        arriving = self.kpi.is_restated and self.as_of < self.provisional_until
+        read = min(self.as_of, self.freshness.read_as_of or self.as_of)
+        arriving = self.kpi.is_restated and read < self.provisional_until
         return arriving or self.measured_through < self.last_day
 
     def too_little(self, judged: _Measured) -> Details | None:

@@ -510,6 +510,20 @@ def test_after_the_period_it_is_provisional_until_conversions_have_arrived() -> 
     assert only(judge(a_target, CAC, rows, date(2026, 12, 31)))[:2] == ("achieved", "goal_met")
 
 
+def test_a_period_does_not_settle_while_nobody_reads_its_days_again() -> None:
+    a_target = target(goal(at_least=38), NOVEMBER)
+    rows = series(days(NOVEMBER.start or OCT, date(2026, 12, 31), 450, 10))
+    as_of, yesterday = date(2027, 1, 20), date(2027, 1, 19)
+
+    def judged(read_as_of: date) -> str:
+        freshness = Freshness(yesterday, yesterday, read_as_of=read_as_of)
+        (whole,) = evaluate(a_target, CAC, "fietsgoed", rows, (), freshness, as_of, NOON, 30)
+        return whole.status
+
+    assert judged(date(2026, 12, 5)) == "provisional"
+    assert judged(as_of) == "achieved"
+
+
 def test_after_the_period_it_is_provisional_until_the_last_days_are_in() -> None:
     a_target = target(goal(at_least=0.05), NOVEMBER)
     rows = days(NOVEMBER.start or OCT, date(2026, 11, 30), 40, 1000)
