@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+
+import duckdb
 
 from flows.landing import now, sync
 
@@ -46,6 +50,20 @@ def is_disk_full(error: BaseException) -> bool:
     return bool(_FULL.search(str(error)))
 
 
+@contextmanager
+def telling_of_a_full_disk(place: Path) -> Iterator[None]:
+    """Raise DiskFullError for whatever in the block says that there is no room left."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        if not is_disk_full(error):
+            raise
+        raise DiskFullError(
+            f"the disk is full: {place} takes no more ({str(error).splitlines()[0]}); what was "
+            "there before is intact, free some space and run again"
+        ) from error
+
+
 def in_mb(size: int) -> str:
     return f"{size / 1024 / 1024:,.1f} MB"
 
@@ -76,15 +94,11 @@ def copy_whole(database: Path, to: Path) -> None:
     require_space(to.parent, database.stat().st_size, f"copy {database.name}")
     partial = to.with_name(f".{to.name}.partial")
     try:
-        shutil.copyfile(database, partial)
-        sync(partial)
-        partial.rename(to)
+        with telling_of_a_full_disk(to.parent):
+            shutil.copyfile(database, partial)
+            sync(partial)
+        partial.replace(to)
         sync(to.parent)
-    except OSError as problem:
-        partial.unlink(missing_ok=True)
-        if is_disk_full(problem):
-            raise DiskFullError(f"{to} does not fit on the disk; nothing was changed") from problem
-        raise
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -99,7 +113,10 @@ def swap_in(made: Path, database: Path, keep_as: Path | None) -> None:
     sync(made)
     log = write_ahead_log(database)
     if keep_as is not None and database.exists():
-        keep_as.hardlink_to(database)
+        try:
+            keep_as.hardlink_to(database)
+        except OSError:  # not every file system has links
+            shutil.copyfile(database, keep_as)
     if log.exists():
         if keep_as is None:
             raise WarehouseError(f"{database} is not closed: {log} holds changes")

@@ -27,6 +27,7 @@ from flows.database_file import (
     require_space,
     stamped,
     swap_in,
+    telling_of_a_full_disk,
     write_ahead_log,
 )
 from flows.folding import landing_to_ourselves
@@ -127,7 +128,8 @@ def rebuild(project: Project) -> Rebuilt:
             lost += [problem] if problem else []
             lost.append(_verdicts_lost(old))
         try:
-            taken = _make(project, made, current, old)
+            with telling_of_a_full_disk(made.parent):
+                taken = _make(project, made, current, old)
             missing = _missing_loads(current, made)
             lost += missing
             counts = _counts(made)

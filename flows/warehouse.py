@@ -24,10 +24,16 @@ import pyarrow.parquet as pq
 from connectors.base import Account, Slice, Table
 from connectors.tables import ALL
 from flows.alerts.outbox import OUTBOX_DDL
-from flows.database_file import DiskFullError, copy_whole, is_disk_full, stamped, write_ahead_log
 from flows.database_file import WarehouseError as WarehouseError
+from flows.database_file import (
+    copy_whole,
+    is_disk_full,
+    stamped,
+    telling_of_a_full_disk,
+    write_ahead_log,
+)
 from flows.killpoints import reach
-from flows.landing import Landed, LandingError, found_again, now, put_off
+from flows.landing import Landed, LandingError, found_again, now, put_off, sync
 from flows.migrations import VERSION, Migration, pending, version_of
 
 log = logging.getLogger("koers")
@@ -121,9 +127,13 @@ class Warehouse:
         with self.locked():
             if not self.exists:
                 return
-            shutil.copyfile(self.path, partial)
-            with partial.open("rb") as copied:
-                os.fsync(copied.fileno())
+            try:
+                with telling_of_a_full_disk(self.path.parent):
+                    shutil.copyfile(self.path, partial)
+                    sync(partial)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
             reach("publishing")
             partial.replace(self.published)
 
@@ -156,16 +166,10 @@ class Warehouse:
         with self.locked() as deadline:
             connection = usable(self.path, deadline)
             try:
-                confine(connection, self.landing)
-                prepare(connection)
-                yield connection
-            except duckdb.Error as error:
-                if is_disk_full(error):
-                    raise DiskFullError(
-                        f"the disk is full: {self.path} takes no more ({_one_line(error)}); what "
-                        "was loaded before is intact, free some space and run again"
-                    ) from error
-                raise
+                with telling_of_a_full_disk(self.path.parent):
+                    confine(connection, self.landing)
+                    prepare(connection)
+                    yield connection
             finally:
                 with suppress(duckdb.Error):  # what was committed is in its log
                     connection.close()
