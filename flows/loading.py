@@ -56,6 +56,7 @@ class Loading:
     clock: Callable[[], float] = time.monotonic
     loads: list[LoadResult] = field(default_factory=list)
     errors: list[SourceError] = field(default_factory=list)
+    announced: dict[Slice, int] = field(default_factory=dict)  # rows, where the API says so
     _stopped: set[tuple[str, ...]] = field(default_factory=set)
     _postponed: list[tuple[float, Slice, SourceError]] = field(default_factory=list)
     _held: dict[tuple[str, ...], tuple[float, SourceError]] = field(default_factory=dict)
@@ -97,6 +98,9 @@ class Loading:
         for piece, answer in zip(asked, answers, strict=True):
             if not isinstance(answer, Exception):
                 self._failures[_source_of(piece)] = -1  # it does answer
+                rows = getattr(answer, "announced_rows", None)
+                if rows is not None:
+                    self.announced[piece] = rows
                 arrived.append(answer)
                 continue
             error = as_source_error(answer)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from connectors.base import AccessError, AuthError, DateWindow, SourceError
 from flows import delivery, plan, steps
+from flows.coverage import AccountCoverage, coverage_of
 from flows.delivery import Delivery
 from flows.loading import Engine, Loading, as_source_error
 from flows.models import CheckResult
@@ -98,6 +99,7 @@ class RunReport:
     evaluations: tuple[Evaluation, ...] = ()
     reports: tuple[Path, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+    coverage: tuple[AccountCoverage, ...] = ()
 
     @property
     def loaded(self) -> bool:
@@ -106,6 +108,11 @@ class RunReport:
     @property
     def failed_loads(self) -> tuple[LoadResult, ...]:
         return tuple(load for load in self.loads if load.outcome in ("failed", "refused"))
+
+    @property
+    def missing(self) -> tuple[AccountCoverage, ...]:
+        """The accounts of which not every day that was to be read is in."""
+        return tuple(one for one in self.coverage if not one.is_complete)
 
     @property
     def failed_checks(self) -> tuple[CheckResult, ...]:
@@ -118,7 +125,7 @@ class RunReport:
     @property
     def exit_code(self) -> int:
         """0 all well, 1 in part, 3 nothing for want of access, 5 nothing for another reason."""
-        if not self.errors and not self.failed_loads:
+        if not self.errors and not self.failed_loads and not self.missing:
             return 1 if self.failed_checks or self.undelivered else 0
         if self.loaded:
             return 1
@@ -163,7 +170,26 @@ def run_daily(
         evaluations=tuple(evaluations),
         reports=tuple(reports),
         deliveries=tuple(deliveries),
+        coverage=coverage_of(
+            found, pieces, loading.loads, loading.announced, _yesterdays(project, found, as_of)
+        ),
     )
+
+
+def _yesterdays(
+    project: Project, found: Sequence[Found], as_of: date
+) -> dict[tuple[str, str], date | None]:
+    """By client and source the day that every morning has to bring: yesterday, once it counts."""
+    yesterday = as_of - timedelta(days=1)
+    expected: dict[tuple[str, str], date | None] = {}
+    for one in found:
+        client = project.client(one.client)
+        since = client.sources[one.source].since or client.since
+        begun = since is None or since <= yesterday
+        # without restatement a second run of the same morning has nothing to read
+        repeated = plan.restatement_days(project, one.source) > 0
+        expected[one.client, one.source] = yesterday if begun and repeated else None
+    return expected
 
 
 def run_backfill(
@@ -202,6 +228,7 @@ def run_backfill(
         checks=tuple(built.checks),
         evaluations=tuple(evaluations),
         deliveries=tuple(deliveries),
+        coverage=coverage_of(found, pieces, loading.loads, loading.announced, {}),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from flows import coverage
 from flows.pipeline import RunReport
 from flows.project import Project
 from flows.targets.evaluation import Evaluation
@@ -108,6 +109,10 @@ def run_as_dict(report: RunReport) -> dict[str, Any]:
             }
             for load in report.loads
         ],
+        "coverage": [
+            asdict(one) | {"complete": one.is_complete, "why": one.why or None}
+            for one in report.coverage
+        ],
         "checks_failed": [
             {"check": check.name, "says": check.sentence, "rows": check.violations}
             for check in report.checks
@@ -125,6 +130,8 @@ def run_in_words(report: RunReport) -> str:
     rows = sum(load.rows for load in done)
     changed = sum(load.rows_changed for load in done)
     lines = [f"{report.state}: {len(done)} slices, {rows:,} rows read, {changed:,} new or changed"]
+    if report.coverage:
+        lines.append(coverage.in_words(report.coverage))
     seen: set[str] = set()
     for error in report.errors:
         if str(error) not in seen:
@@ -135,6 +142,7 @@ def run_in_words(report: RunReport) -> str:
         for load in report.failed_loads
         if load.error and load.error not in seen
     ]
+    lines += [f"missing: {one}: {one.why}" for one in report.missing if one.why == coverage.SILENCE]
     lines += [f"check {check}" for check in report.failed_checks]
     lines += [f"report: {path}" for path in report.reports]
     lines += [delivery.in_words() for delivery in report.deliveries]

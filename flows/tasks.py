@@ -31,7 +31,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from connectors.base import TransientError
-from flows import delivery, plan, prefect_server, steps
+from flows import coverage, delivery, plan, prefect_server, steps
 from flows.pipeline import FETCHERS, RunReport
 from flows.project import Project
 from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, told_wait, worth_retrying
@@ -247,7 +247,8 @@ def publish_artifacts(report: RunReport, as_of: date) -> None:
         by_table.setdefault(key, []).append(load)
     create_table_artifact(
         key="loads",
-        description=f"What was loaded as of {as_of}",
+        description=f"What was loaded as of {as_of}. "
+        + as_markdown_text(coverage.in_words(report.coverage)),
         table=[
             {
                 "client": client,
