@@ -129,24 +129,28 @@ def test_a_revoked_token_exits_3_and_loses_nothing(
 # --- passing faults ---------------------------------------------------------------------------
 
 
-def test_a_quota_answer_is_waited_out_for_as_long_as_the_vendor_says(
+def test_a_quota_answer_with_a_delay_is_asked_again_and_counted_once(
     project: Project, vendors: SandboxProcess
 ) -> None:
-    quota = {"kind": "quota", "source": "google_ads", "account_id": "3333333333",
-             "retry_delay_seconds": 1}  # fmt: skip
-    # the first question, which accounts there are, and one of those that follow
-    vendors.plan(quota)
+    quota = {"kind": "quota", "source": "google_ads", "retry_delay_seconds": 1}
+    # one while accounts are listed, one while a slice is read
+    vendors.plan(quota | {"account_id": "1000000002"}, quota | {"account_id": "2222222222"})
     seen = vendors.count()
 
     ran = project.here(
-        "backfill", "--client", "tulp-en-thee", "--source", "google_ads", *AS_OF, *ONE_WEEK
+        "backfill", "--client", "fietsgoed", "--source", "google_ads", *AS_OF, *ONE_WEEK
     )
 
-    told = [call["status"] for call in vendors.calls(seen) if call["source"] == "google_ads"]
-    assert told[0] == "RESOURCE_EXHAUSTED"
-    assert set(told[1:]) == {"OK"}
-    assert ran.code == 0
-    assert clicks_of_a_week(project, "3333333333") == clicks_of_the_world("3333333333")
+    calls = [call for call in vendors.calls(seen) if call["source"] == "google_ads"]
+    for account in ("1000000002", "2222222222"):
+        told = [call["status"] for call in calls if call["account_id"] == account]
+        assert told[0] == "RESOURCE_EXHAUSTED"
+        assert set(told[1:]) == {"OK"}
+    assert {load["account"] for load in ran.told["loads"] if load["outcome"] != "loaded"} <= {
+        REFUSED,
+        "5555555555",  # closed: skipped
+    }
+    assert clicks_of_a_week(project, "2222222222") == clicks_of_the_world("2222222222")
 
 
 @pytest.mark.usefixtures("at_once")
