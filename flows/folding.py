@@ -30,6 +30,7 @@ from flows.intake import (
     read_loads,
     read_snapshot,
 )
+from flows.killpoints import reach
 from flows.landing import (
     SCHEMA_VERSION,
     LandingError,
@@ -177,6 +178,7 @@ def _fold(
         _write(connection, piece.table.name, told, snapshot)
     finally:
         connection.close()
+    reach("folded")
     before = sum(path.stat().st_size for path in [*files, *earlier])
     _remove([*files, *(path for path in earlier if path != snapshot)])
     return Folded(snapshot, len(files), before, snapshot.stat().st_size)
@@ -219,3 +221,4 @@ def _write(
 def _remove(files: Sequence[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
+        reach("removing")

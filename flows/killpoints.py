@@ -22,6 +22,10 @@ POINTS = (
     "sent",  # it is sent, and not marked as such
     "publishing",  # the readers' copy is made, and not yet in its place
     "reporting",  # one report is written, the next is not
+    "copying",  # a backup is written, and not yet in its place
+    "swapping",  # a rebuilt database is whole, the old one's log set aside, and not yet swapped
+    "folded",  # a snapshot is there beside all the files that it stands for
+    "removing",  # some of those files are gone, others not yet
 )
 
 _seen: Counter[str] = Counter()
