@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -157,7 +157,8 @@ def month(value: date, language: Language) -> str:
 
 def moment(value: datetime, zone: str, language: Language) -> str:
     """A UTC moment on the reader's clock: `20 november 2026, 06:02`."""
-    local = value.astimezone(ZoneInfo(zone))
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)  # as the warehouse stores them
+    local = aware.astimezone(ZoneInfo(zone))
     return f"{day(local.date(), language)}, {local:%H:%M}"
 
 

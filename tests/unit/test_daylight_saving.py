@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -13,6 +14,7 @@ import flows.project
 from connectors.base import Account, Slice
 from flows.plan import Found, plan_run
 from flows.project import Project, open_project, today_of
+from flows.report.formats import moment
 from flows.starter import write_starter
 from flows.steps import build_models
 from tests.unit.small_landing import SITE, load, read, site_day
@@ -87,3 +89,17 @@ def test_today_is_the_schedules_own_day(
     monkeypatch.setattr(flows.project, "datetime", Clock)
 
     assert today_of(project) == today
+
+
+def test_a_moment_is_told_on_the_readers_clock_wherever_the_machine_thinks_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored = datetime(2026, 10, 25, 0, 30)  # noqa: DTZ001 (UTC, as all our timestamps)
+    try:
+        for machine in ("UTC", "Europe/Amsterdam", "America/New_York"):
+            monkeypatch.setenv("TZ", machine)
+            time.tzset()
+            assert moment(stored, "Europe/Amsterdam", "en").endswith(", 02:30")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
