@@ -73,6 +73,10 @@ create table if not exists ops.evaluations (
 );
 """
 
+WAYS_BACK = (
+    "`koers rebuild` makes the warehouse anew from the landing, `koers restore FILE` puts a "
+    "backup in its place (docs/recovery.md)"
+)
 # a moment further from the clock than this is worth a word: the clock was set back
 CLOCK_SLACK = timedelta(minutes=5)
 
@@ -170,6 +174,12 @@ class Warehouse:
                     confine(connection, self.landing)
                     prepare(connection)
                     yield connection
+            except duckdb.Error as error:
+                if "corrupt database file" in str(error).lower():
+                    raise WarehouseError(
+                        f"{self.path} is damaged: {_one_line(error)}\n{WAYS_BACK}"
+                    ) from error
+                raise
             finally:
                 with suppress(duckdb.Error):  # what was committed is in its log
                     connection.close()
@@ -249,10 +259,7 @@ def _without_its_log(
     Raises WarehouseError with the ways back when it is the database itself that is damaged.
     """
     wal = write_ahead_log(path)
-    ways_back = (
-        f"{refused}\nNothing was changed. `koers restore FILE` puts a backup in its place, "
-        "`koers rebuild` makes it anew from the landing (docs/recovery.md)"
-    )
+    ways_back = f"{refused}\nNothing was changed. {WAYS_BACK}"
     if not (wal.exists() and path.exists()):
         raise WarehouseError(ways_back) from refused
     aside = stamped(wal, "damaged")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.tables import GSC_QUERY_DAY
 from flows.cli import main
 from flows.landing import landing_files
 from flows.project import open_project
@@ -157,6 +158,27 @@ def test_a_damaged_database_names_both_ways_back_and_each_works(
     assert everything(warehouse, *TABLES) == before
     kept = sorted(warehouse.path.parent.glob("koers.duckdb.replaced-*"))
     assert [path.read_bytes() for path in kept] == [broken, broken]
+
+
+def test_a_damaged_block_in_a_database_that_opens_is_said_and_made_anew(
+    warehouse: Warehouse, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [site_day(1, n) | {"query": f"query {n}", "clicks": n * n} for n in range(3000)]
+    load(warehouse, read(warehouse, rows, 0, table=GSC_QUERY_DAY))
+    assert main(["build", "--config", str(config)]) == 0
+    before = everything(warehouse)
+    whole = bytearray(warehouse.path.read_bytes())
+    place = whole.rindex(b"query 1999")  # DuckDB keeps a checksum of each of its blocks
+    whole[place] ^= 0x01
+    warehouse.path.write_bytes(whole)
+    capsys.readouterr()
+
+    assert main(["build", "--config", str(config)]) == 5
+    told = capsys.readouterr().err
+    assert "is damaged" in told and "koers rebuild" in told and "Traceback" not in told
+
+    assert main(["rebuild", "--config", str(config)]) == 0
+    assert everything(warehouse) == before
 
 
 def test_a_damaged_database_keeps_its_log(warehouse: Warehouse, config: Path) -> None:
