@@ -88,6 +88,7 @@ def fold_landing(
     with landing_to_ourselves(warehouse.landing, wait=False) as ours:
         if not ours or not warehouse.exists:
             return []
+        _remove(list(warehouse.landing.rglob(".snapshot_*.partial")))  # left by a kill
         crowded = {
             directory: files
             for directory, files in _old_files(warehouse.landing, before).items()

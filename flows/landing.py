@@ -10,11 +10,13 @@ read, which is also the time that its rows carry.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -35,6 +37,7 @@ _TABLES = {table.name: table for table in ALL}
 _NAME = re.compile(r"_(\d{8}T\d{12})Z_([0-9a-f]{12}|[0-9a-f]{32})\.parquet\Z")
 # files of version 1 had no moment in their name
 _OLD_NAME = re.compile(r"_([0-9a-f]{12})\.parquet\Z")
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.partial")
 _MOMENT = "%Y%m%dT%H%M%S%f"
 
 
@@ -77,7 +80,10 @@ def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Land
     partial = directory / f".{load_id}.partial"
     rows = 0
     batches = iter(reply.batches)
+    # held for as long as this process writes: what nobody holds was left by a kill
+    held = partial.open("wb")
     try:
+        fcntl.flock(held, fcntl.LOCK_EX)
         first = next(batches, None)
         # what arrives is kept as it is: the warehouse says what of it can be used
         schema = piece.table.schema if first is None else first.schema
@@ -105,6 +111,7 @@ def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Land
         sync(partial)
         path = directory / name_of(landed)
         partial.rename(path)
+        sync(directory)
     except OSError as problem:
         partial.unlink(missing_ok=True)
         if problem.errno not in DISK_FULL:
@@ -117,7 +124,19 @@ def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Land
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    finally:
+        held.close()
     return replace(landed, path=path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed runs had begun to write; what another run is writing stays."""
+    for path in folder.rglob(".*.partial"):
+        if not _UNFINISHED.fullmatch(path.name):
+            continue
+        with suppress(OSError), path.open("rb") as begun:
+            fcntl.flock(begun, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def directory_of(folder: Path, client: str, table_name: str, account_id: str) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from connectors.base import Account, DateWindow, Reply, Slice, Table
 from connectors.tables import GSC_QUERY_DAY, GSC_SITE_DAY
-from flows.landing import Landed, land, now, read_description
+from flows.landing import Landed, land, now, read_description, remove_unfinished
 from flows.readings import read_as_of
 from flows.warehouse import (
     RefusedSliceError,
@@ -291,3 +291,27 @@ def test_a_reader_keeps_its_copy_while_a_new_one_is_published(warehouse: Warehou
 
     with warehouse.read() as reader:
         assert stored(reader, CLICKS) == [(FIRST, 9)]
+
+
+def test_what_a_killed_run_had_begun_to_write_is_removed_and_what_is_being_written_stays(
+    warehouse: Warehouse,
+) -> None:
+    place = landed(warehouse, [site_day(FIRST, 5)]).path.parent
+    left = place / f".{'0' * 32}.partial"
+    left.write_bytes(b"PAR1 and no more")
+    seen: list[list[str]] = []
+
+    def slowly() -> Any:
+        remove_unfinished(warehouse.landing)
+        seen.append([path.name for path in place.glob(".*.partial")])
+        yield pa.RecordBatch.from_pylist([site_day(FIRST, 6)], schema=GSC_SITE_DAY.schema)
+        remove_unfinished(warehouse.landing)
+        seen.append([path.name for path in place.glob(".*.partial")])
+
+    piece = Slice("shop", GSC_SITE_DAY, Account("search_console", SITE), WINDOW)
+    again = land(piece, Reply(slowly()), warehouse.landing, now())
+
+    assert not left.exists()
+    assert [len(names) for names in seen] == [1, 1]
+    assert [path.name for path in place.iterdir() if path.name.startswith(".")] == []
+    assert again.path.exists()
