@@ -9,25 +9,32 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, cast
+from uuid import UUID
 
 from prefect import Task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.concurrency.sync import concurrency
-from prefect.runtime import task_run
+from prefect.runtime import flow_run, task_run
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     temporary_settings,
 )
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Crashed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from connectors.base import TransientError
@@ -39,6 +46,8 @@ from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, told_wait, worth_retryin
 log = logging.getLogger("koers")
 
 WAREHOUSE_LIMIT = "koers-warehouse"
+# a run carries the machine and process that executes it
+PROCESS_TAG = "process:"
 # a killed run gives its slot back after this long
 LEASE_SECONDS = 60
 
@@ -189,9 +198,46 @@ def prefect_engine(project: Project) -> Iterator[PrefectEngine]:
         if not prefect_server.is_own():
             with get_client(sync_client=True) as client:
                 client.upsert_global_concurrency_limit_by_name(WAREHOUSE_LIMIT, 1)
+        _close_runs_of_dead_processes()
         yield PrefectEngine(config)
     finally:
         _projects.pop(config, None)
+
+
+def _close_runs_of_dead_processes() -> None:
+    """Mark runs as crashed whose process on this machine was killed, and say that this one is ours.
+
+    A killed process leaves its run in Running, and nothing else would ever end it.
+    """
+    ours = flow_run.get_id()
+    if ours is None:  # not within a flow: a test of the engine alone
+        return
+    running = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING]))
+    )
+    with get_client(sync_client=True) as client:
+        for other in client.read_flow_runs(flow_run_filter=running):
+            if any(_is_of_a_dead_process(tag) for tag in other.tags):
+                log.warning("%s was under way when its process was killed", other.name)
+                message = "its process was killed; run it again to go on"
+                crashed: State[Any] = Crashed(message=message)
+                client.set_flow_run_state(other.id, crashed, force=True)
+        mine = client.read_flow_run(UUID(ours))
+        tag = f"{PROCESS_TAG}{socket.gethostname()}:{os.getpid()}"
+        client.update_flow_run(mine.id, tags=[*mine.tags, tag])
+
+
+def _is_of_a_dead_process(tag: str) -> bool:
+    host, _, process = tag.removeprefix(PROCESS_TAG).rpartition(":")
+    if not tag.startswith(PROCESS_TAG) or host != socket.gethostname() or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 # --- what Prefect shows of a run --------------------------------------------------------------
