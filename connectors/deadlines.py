@@ -20,9 +20,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import httplib2
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from requests.adapters import HTTPAdapter, PoolManager
 
 from connectors.base import DEADLINE_EXCEEDED, TransientError
 
@@ -121,23 +119,13 @@ class _Bounded:
 # --- requests ---------------------------------------------------------------------------------
 
 
-class _Http(_Bounded, HTTPConnection):
-    pass
+def _bounded(pool: Any) -> Any:
+    """A pool whose connections are bounded, made from the one that requests would use."""
+    connection = type("_Connection", (_Bounded, pool.ConnectionCls), {})
+    return type("_Pool", (pool,), {"ConnectionCls": connection})
 
 
-class _Https(_Bounded, HTTPSConnection):
-    pass
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls: Any = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls: Any = _Https
-
-
-_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+_POOLS = {scheme: _bounded(pool) for scheme, pool in PoolManager().pool_classes_by_scheme.items()}
 
 
 class BoundedAdapter(HTTPAdapter):
