@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from flows.killpoints import reach
 from flows.landing import now, sync
 
 # what DuckDB needs beside the data itself: a few row groups and its log
@@ -34,6 +35,7 @@ class DiskFullError(WarehouseError):
 
 def require_space(folder: Path, needed_bytes: int, purpose: str) -> None:
     """Raise DiskFullError when less than ``needed_bytes`` and some spare are free in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < needed_bytes + SPARE_BYTES:
         raise DiskFullError(
@@ -97,6 +99,7 @@ def copy_whole(database: Path, to: Path) -> None:
         with telling_of_a_full_disk(to.parent):
             shutil.copyfile(database, partial)
             sync(partial)
+        reach("copying")
         partial.replace(to)
         sync(to.parent)
     except BaseException:
@@ -121,5 +124,6 @@ def swap_in(made: Path, database: Path, keep_as: Path | None) -> None:
         if keep_as is None:
             raise WarehouseError(f"{database} is not closed: {log} holds changes")
         log.rename(write_ahead_log(keep_as))
+    reach("swapping")
     made.replace(database)
     sync(database.parent)

@@ -153,7 +153,7 @@ def _fold(
         for path in counting:
             verify(path)
             landed = read_landed(path)
-            result = commit_landed(connection, landed, older=True)
+            result = commit_landed(connection, landed)
             if result.outcome not in ("loaded", "empty"):
                 raise LandingError(f"{path} is no longer accepted: {result.error}")
         if landed is None:

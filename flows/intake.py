@@ -41,12 +41,10 @@ _DAYS = ("window_start", "window_end", "as_of")
 _MOMENTS = ("started_at", "finished_at", "committed_at")
 
 
-def commit_landed(
-    connection: duckdb.DuckDBPyConnection, landed: Landed, *, older: bool = False
-) -> LoadResult:
+def commit_landed(connection: duckdb.DuckDBPyConnection, landed: Landed) -> LoadResult:
     """Put a slice in its place; one that breaks a rule is refused whole, and the ledger says so."""
     try:
-        return replace_slice(connection, landed, older=older)
+        return replace_slice(connection, landed)
     except (RefusedSliceError, LandingError) as error:
         log.error("%s", error)
         outcome = "refused" if isinstance(error, RefusedSliceError) else "failed"
@@ -133,7 +131,7 @@ def take_in(
         except LandingError as error:
             skipped.append(_skip(path, error))
             continue
-        result = commit_landed(connection, landed, older=True)
+        result = commit_landed(connection, landed)
         if result.outcome == "failed":
             skipped.append(result.error)
         loads.append(result)

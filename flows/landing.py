@@ -54,7 +54,8 @@ class Landed:
     """A slice on disk, not yet in the warehouse.
 
     ``finished_at`` is when the slice had been read: the time of what it says.
-    ``load_id`` is that of its row in ops.loads.
+    ``load_id`` is that of its row in ops.loads. ``declared`` are the columns
+    that the Koers which read it asked for.
     """
 
     slice: Slice
@@ -66,6 +67,7 @@ class Landed:
     started_at: datetime
     finished_at: datetime
     load_id: str
+    declared: tuple[str, ...]
 
 
 def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Landed:
@@ -106,6 +108,7 @@ def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Land
                 started_at=started_at,
                 finished_at=now(),
                 load_id=load_id,
+                declared=tuple(column.name for column in piece.table.columns),
             )
             writer.add_key_value_metadata({"koers": json.dumps(describe(landed))})
         sync(partial)
@@ -169,6 +172,7 @@ def describe(landed: Landed) -> dict[str, Any]:
         },
         "window": [str(piece.window.start), str(piece.window.end)],
         "as_of": str(piece.as_of) if piece.as_of else None,
+        "columns": list(landed.declared),
         "rows": landed.rows,
         "announced_rows": landed.announced_rows,
         "request_ids": list(landed.request_ids),
@@ -241,6 +245,8 @@ def landed_of(described: dict[str, Any], path: Path) -> Landed:
         started_at=datetime.fromisoformat(described["started_at"]),
         finished_at=datetime.fromisoformat(described["finished_at"]),
         load_id=described.get("load_id") or load_id_of(path) or "",
+        # files of version 1 had exactly the columns that were asked for
+        declared=tuple(described.get("columns") or pq.read_schema(path).names),
     )
 
 

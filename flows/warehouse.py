@@ -475,17 +475,14 @@ def record_accounts(
 # --- replacing a slice ------------------------------------------------------------------------
 
 
-def replace_slice(
-    connection: duckdb.DuckDBPyConnection, landed: Landed, *, older: bool = False
-) -> LoadResult:
+def replace_slice(connection: duckdb.DuckDBPyConnection, landed: Landed) -> LoadResult:
     """Put a landed slice in place of what is stored of it, in one transaction.
 
     Rows that are the same stay untouched, with the time they were first loaded.
     Rows that changed or vanished move to ``history``. A slice without rows
     replaces too: platforms omit all-zero rows. All times are those of the slice
     itself, so that the same files give the same warehouse. One that is in
-    already is left alone. ``older``: it was landed by a Koers that may not have
-    known all columns. Raises RefusedSliceError when the slice breaks a rule of
+    already is left alone. Raises RefusedSliceError when the slice breaks a rule of
     its table, and LandingError when its file cannot be read; then everything
     stays as it was.
     """
@@ -496,7 +493,7 @@ def replace_slice(
     piece, table = landed.slice, landed.slice.table
     raw, history = f"raw.{table.name}", f"history.{table.name}"
     stored = _data_columns(connection, table)
-    added, lacking = _drift(landed, stored, older)
+    added, lacking = _drift(landed, stored)
     names = [f'"{name}"' for name in (*stored, *added)]
     scope, values = _scope_of(piece)
     moment = landed.finished_at
@@ -631,10 +628,11 @@ def _data_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[s
     }
 
 
-def _drift(landed: Landed, stored: dict[str, str], older: bool) -> tuple[dict[str, str], set[str]]:
+def _drift(landed: Landed, stored: dict[str, str]) -> tuple[dict[str, str], set[str]]:
     """Compare a file's columns with the table's: what is new, and what it does not have.
 
-    Raises RefusedSliceError for a column that is missing or of another type.
+    A column that nobody asked for when the slice was read is unknown in it.
+    Raises RefusedSliceError for one that is missing or of another type.
     """
     piece, table = landed.slice, landed.slice.table
     try:
@@ -644,7 +642,7 @@ def _drift(landed: Landed, stored: dict[str, str], older: bool) -> tuple[dict[st
     missing = [
         column.name
         for column in table.columns
-        if column.name not in arrived and not (older and column.name not in table.key)
+        if column.name not in arrived and column.name in (*landed.declared, *table.key)
     ]
     if missing:
         raise RefusedSliceError(

@@ -230,3 +230,14 @@ def test_a_missing_or_retyped_column_refuses_the_slice_and_nothing_else(
     with warehouse.open() as connection:
         assert connection.execute(NOW).fetchall() == [(5, MORNING)]
         assert connection.execute("select count(*) from ops.loads").fetchall() == [(2,)]
+
+
+def test_a_column_that_is_missing_is_missing_also_after_a_kill(warehouse: Warehouse) -> None:
+    row = {name: value for name, value in site_day(1, 6).items() if name != "is_provisional"}
+    read(warehouse, [row], 1, schema=GSC_SITE_DAY.schema.remove(5))
+
+    with warehouse.open() as connection:
+        (result,) = take_in(connection, warehouse.landing).loads
+
+    assert result.outcome == "refused"
+    assert "the column is_provisional is missing" in result.error
