@@ -127,7 +127,8 @@ class RunReport:
         """0 all well, 1 in part, 3 nothing for want of access, 5 nothing for another reason."""
         if not self.errors and not self.failed_loads and not self.missing:
             return 1 if self.failed_checks or self.undelivered else 0
-        if self.loaded:
+        # an account of which everything was in before the run is loaded too
+        if self.loaded or any(one.is_complete for one in self.coverage):
             return 1
         refused = any(isinstance(error, AuthError | AccessError) for error in self.errors)
         return 3 if refused else 5

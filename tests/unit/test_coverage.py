@@ -129,3 +129,14 @@ def test_the_closing_lines_and_the_json_say_it() -> None:
         },
     ]
     assert "accounts:" not in run_in_words(RunReport(AS_OF))
+
+
+def test_a_backfill_of_days_that_are_in_fails_in_part_when_one_account_refuses() -> None:
+    refusing = account("2", "refused")
+    entry = LoadResult(Slice("shop", GA4_CHANNEL_DAY, refusing, DateWindow(YESTERDAY, YESTERDAY)),
+                       "refused", error="no permission")  # fmt: skip
+    told = coverage_of(found(account("1"), refusing), [], [entry], {}, {})
+    errors = (AccessError("no permission"),)
+
+    assert RunReport(AS_OF, loads=(entry,), errors=errors, coverage=told).exit_code == 1
+    assert RunReport(AS_OF, loads=(entry,), errors=errors, coverage=told[1:]).exit_code == 3
