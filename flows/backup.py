@@ -138,6 +138,8 @@ def back_up(warehouse: Warehouse, to: Path | None = None, keep: int = KEPT) -> B
             connection.execute("checkpoint")
         finally:
             connection.close()
+        for abandoned in path.parent.glob(f".{warehouse.path.stem}-*.partial"):
+            abandoned.unlink()  # left by a kill: the lock says that nobody writes it
         copy_whole(warehouse.path, path)
     try:
         contents = examine(path)

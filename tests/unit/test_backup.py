@@ -234,3 +234,12 @@ def test_a_name_for_what_is_set_aside_is_never_taken_twice(tmp_path: Path) -> No
         path.touch()
         names.append(path)
     assert len(set(names)) == 3
+
+
+def test_what_a_kill_left_of_a_backup_goes_with_the_next(warehouse: Warehouse) -> None:
+    folder = back_up(warehouse).path.parent
+    (folder / ".koers-20261101T000000000000.duckdb.partial").write_bytes(b"half")
+
+    back_up(warehouse)
+
+    assert not list(folder.glob(".*"))
