@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 UV := .uv/bin/uv
 READY := .venv/.ready
 
-.PHONY: demo test test-quick lint format bench set-up
+.PHONY: demo test test-quick torture long-backfill lint format bench set-up
 
 demo: set-up
 	.venv/bin/koers demo
@@ -16,6 +16,15 @@ test: set-up
 # everything that needs no server and no process: seconds
 test-quick: set-up
 	.venv/bin/pytest -m "not e2e"
+
+# at least 200 kills of real runs, and any order of everything: half an hour
+torture: set-up
+	KOERS_LONG=1 .venv/bin/pytest tests/unit/test_warehouse_stateful.py
+	.venv/bin/python -m tests.torture.kills --kills 200
+
+# 36 months of twenty accounts, killed five times, and what memory that takes
+long-backfill: set-up
+	.venv/bin/python -m tests.torture.long_backfill
 
 lint: set-up
 	.venv/bin/ruff check .
