@@ -19,7 +19,7 @@ test-quick: set-up
 
 # at least 200 kills of real runs, and any order of everything: half an hour
 torture: set-up
-	KOERS_LONG=1 .venv/bin/pytest tests/unit/test_warehouse_stateful.py
+	KOERS_LONG=20 .venv/bin/pytest tests/unit/test_warehouse_stateful.py
 	.venv/bin/python -m tests.torture.kills --kills 200
 
 # 36 months of twenty accounts, killed five times, and what memory that takes

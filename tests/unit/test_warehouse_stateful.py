@@ -4,7 +4,7 @@ The model keeps, per table, account and day, what was read each time. All that
 the warehouse should hold follows from that: the last reading is in ``raw``, what
 no longer holds is in ``history``, and the ledger tells of every reading.
 
-``KOERS_LONG=1`` tries far more (minutes), each time others.
+``KOERS_LONG=20`` tells twenty longer stories over all tables, each time others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from flows.folding import fold_landing
 from flows.pipeline import DirectEngine, RunReport, run_backfill, run_daily
 from flows.project import Connectors, Project, open_project
 
-LONG = bool(os.environ.get("KOERS_LONG"))
+LONG = int(os.environ.get("KOERS_LONG", "0"))
 CLIENT = "shop"
 TODAY = date(2026, 11, 20)
 SINCE = TODAY - timedelta(days=8)
@@ -589,7 +589,7 @@ class Days(RuleBasedStateMachine):
 
 TestDays = pytest.mark.filterwarnings("ignore")(Days.TestCase)
 TestDays.settings = settings(
-    max_examples=20 if LONG else 3,
+    max_examples=LONG or 3,
     stateful_step_count=30 if LONG else 8,
     deadline=None,
     derandomize=not LONG,
