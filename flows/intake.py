@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -32,14 +30,13 @@ from flows.landing import (
     moment_of,
     read_description,
     read_landed,
+    remove_unfinished,
     verify,
 )
 from flows.warehouse import LoadResult, RefusedSliceError, record_load, replace_slice, transaction
 
 log = logging.getLogger("koers")
 
-# much longer than one slice takes to read
-ABANDONED_SECONDS = 24 * 3600.0
 # the columns of ops.loads that are days or moments: JSON has neither
 _DAYS = ("window_start", "window_end", "as_of")
 _MOMENTS = ("started_at", "finished_at", "committed_at")
@@ -103,7 +100,7 @@ def take_in(
     file that cannot be used is named and skipped; a damaged one is set aside
     under another name, never removed.
     """
-    _sweep(landing)
+    remove_unfinished(landing)
     known = {
         load for (load,) in connection.execute("select distinct load_id from ops.loads").fetchall()
     }
@@ -141,14 +138,6 @@ def take_in(
             skipped.append(result.error)
         loads.append(result)
     return TakenIn(tuple(loads), tuple(snapshots), tuple(skipped))
-
-
-def _sweep(landing: Path) -> None:
-    """Remove what a kill left half written, once nobody can be writing it any more."""
-    for path in landing.rglob(".*.partial"):
-        with suppress(FileNotFoundError):  # its writer has just finished
-            if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
-                path.unlink()
 
 
 def _skip(path: Path, error: LandingError) -> str:

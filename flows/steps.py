@@ -33,7 +33,7 @@ from flows.alerts.state import load_told, record_told, told_through
 from flows.database_file import WarehouseError, require_space
 from flows.intake import commit_landed, require_space_for
 from flows.killpoints import reach
-from flows.landing import Landed, land, now, remove_unfinished
+from flows.landing import Landed, land, now
 from flows.models import BuildReport, CheckResult, build, load_models, run_checks
 from flows.plan import Found, restatement_days
 from flows.project import Project, selection_of
@@ -141,7 +141,6 @@ def commit_slices(project: Project, pieces: Sequence[Landed | Failed]) -> list[L
 
 def take_in_landed(project: Project) -> None:
     """Commit what a run that was killed had read, and what a restored warehouse lacks."""
-    remove_unfinished(project.warehouse.landing)
     with project.warehouse.open() as connection:
         taken = intake.take_in(connection, project.warehouse.landing)
     if taken.loads or taken.snapshots:

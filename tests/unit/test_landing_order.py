@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -243,17 +241,3 @@ def test_a_column_that_is_missing_is_missing_also_after_a_kill(warehouse: Wareho
 
     assert result.outcome == "refused"
     assert "the column is_provisional is missing" in result.error
-
-
-def test_what_a_kill_left_half_written_is_swept_away_a_day_later(warehouse: Warehouse) -> None:
-    one = read(warehouse, [site_day(1, 5)], 0)
-    left, fresh = (one.path.with_name(f".{name}.partial") for name in ("left", "fresh"))
-    for path in (left, fresh):
-        path.write_bytes(b"half")
-    yesterday = time.time() - 25 * 3600
-    os.utime(left, (yesterday, yesterday))
-
-    with warehouse.open() as connection:
-        take_in(connection, warehouse.landing)
-
-    assert [path.exists() for path in (left, fresh, one.path)] == [False, True, True]
