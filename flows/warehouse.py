@@ -128,9 +128,13 @@ class Warehouse:
         Readers that have the old copy open keep it until they close it.
         """
         partial = self.published.with_name(f".{self.published.name}.partial")
-        with self.locked():
+        with self.locked() as deadline:
             if not self.exists:
                 return
+            if write_ahead_log(self.path).exists():  # a killed run left what it committed there
+                connection = usable(self.path, deadline)
+                connection.execute("checkpoint")
+                connection.close()
             try:
                 with telling_of_a_full_disk(self.path.parent):
                     shutil.copyfile(self.path, partial)

@@ -315,3 +315,25 @@ def test_what_a_killed_run_had_begun_to_write_is_removed_and_what_is_being_writt
     assert [len(names) for names in seen] == [1, 1]
     assert [path.name for path in place.iterdir() if path.name.startswith(".")] == []
     assert again.path.exists()
+
+
+def test_what_a_killed_process_committed_is_published_too(warehouse: Warehouse) -> None:
+    with warehouse.open():
+        pass
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); "
+            "c.execute(\"insert into ops.clients (client) values ('shop')\"); os._exit(9)",
+            str(warehouse.path),
+        ],
+        check=False,
+    )
+    assert killed.returncode == 9
+    assert Path(f"{warehouse.path}.wal").exists()
+
+    warehouse.publish()
+
+    with warehouse.read() as reader:
+        assert stored(reader, "select client from ops.clients") == [("shop",)]
