@@ -296,6 +296,8 @@ def connect(path: Path, deadline: float = 0.0) -> duckdb.DuckDBPyConnection:
                     "storage_compatibility_version": "v1.5.0",
                     "autoinstall_known_extensions": "false",
                     "autoload_known_extensions": "false",
+                    # what does not fit goes to koers.duckdb.tmp: years take no more than months
+                    "memory_limit": f"{memory_limit_mb()}MB",
                 },
             )
         except duckdb.Error as error:
@@ -308,6 +310,12 @@ def connect(path: Path, deadline: float = 0.0) -> duckdb.DuckDBPyConnection:
                     "or connection, or give more time with --lock-wait SECONDS"
                 ) from error
             time.sleep(LOCK_POLL_SECONDS)
+
+
+def memory_limit_mb() -> int:
+    """What DuckDB may take of the memory: enough for each of its threads, never all there is."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
+    return min(max(512, 128 * (os.cpu_count() or 1)), there * 3 // 4)
 
 
 def _one_line(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from flows.warehouse import (
     Warehouse,
     WarehouseBusyError,
     WarehouseError,
+    memory_limit_mb,
     replace_slice,
 )
 
@@ -337,3 +338,18 @@ def test_what_a_killed_process_committed_is_published_too(warehouse: Warehouse) 
 
     with warehouse.read() as reader:
         assert stored(reader, "select client from ops.clients") == [("shop",)]
+
+
+def test_memory_is_bounded_and_what_does_not_fit_goes_beside_the_database(
+    warehouse: Warehouse,
+) -> None:
+    with warehouse.open() as connection:
+        ((limit, place),) = stored(
+            connection, "select current_setting('memory_limit'), current_setting('temp_directory')"
+        )
+
+    number, unit = limit.split()
+    assert unit in ("MiB", "GiB")
+    megabytes = float(number) * (1024 if unit == "GiB" else 1) * 1.048576
+    assert megabytes == pytest.approx(memory_limit_mb(), rel=0.1)
+    assert place == f"{warehouse.path}.tmp"
