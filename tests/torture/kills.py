@@ -1,6 +1,6 @@
 """`make torture`: hundreds of kills, at named points and at any instant, and what came of them.
 
-    python -m tests.torture.kills [--kills 200] [--seed N] [--minutes M] [--keep]
+    python -m tests.torture.kills [--kills 200] [--seed N] [--minutes M] [--named] [--keep]
 
 Prints the seed first and a table last; exits 1 when any round differs from an
 undisturbed one. Every fifth round is one of real `koers` processes, started
@@ -36,6 +36,20 @@ IN_A_BACKFILL = ("landed", "before commit", "committed", "building", "publishing
 OTHERS: tuple[tuple[str, ...], ...] = (BACKFILL, REBUILD, FOLD, BACKUP)
 
 
+def named_rounds_of(chance: random.Random) -> Iterator[tuple[tuple[str, ...], list[Kill]]]:
+    """Rounds without end at named points alone, all of them equally often."""
+    assert set(TIMES) == set(POINTS), "a point that nobody kills at"
+    while True:
+        left = [name for name in POINTS if name not in ELSEWHERE]
+        chance.shuffle(left)
+        while left:
+            yield RUN, [Kill(name, chance.randint(1, TIMES[name])) for name in left[:4]]
+            del left[:4]
+        for point, command in ELSEWHERE.items():
+            yield command, [Kill(point, n + 1) for n in range(min(2, TIMES[point]))]
+        yield BACKFILL, [Kill(name, chance.randint(1, TIMES[name])) for name in IN_A_BACKFILL]
+
+
 def rounds_of(
     torture: Torture, chance: random.Random
 ) -> Iterator[tuple[tuple[str, ...], list[Kill]]]:
@@ -63,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--minutes", type=float, default=120, help="stop after so long")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all rounds")
+    parser.add_argument("--named", action="store_true", help="only at named points")
     asked = parser.parse_args(arguments)
     print(f"seed {asked.seed}", flush=True)
     chance = random.Random(asked.seed)
@@ -72,7 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
         prepared = prepare(sandbox, runner, directory / "prepared")
         torture = Torture(sandbox, runner, prepared, directory, chance)
         done = 0
-        for command, kills in rounds_of(torture, chance):
+        rounds = named_rounds_of(chance) if asked.named else rounds_of(torture, chance)
+        for command, kills in rounds:
             if done >= asked.kills or time.monotonic() - started > asked.minutes * 60:
                 break
             torture.real = torture.rounds % 5 == 4
