@@ -19,8 +19,10 @@ test-quick: set-up
 
 # at least 200 kills of real runs, and any order of everything: half an hour
 torture: set-up
-	KOERS_LONG=20 .venv/bin/pytest tests/unit/test_warehouse_stateful.py
+	KOERS_LONG=20 .venv/bin/pytest -o faulthandler_timeout=0 tests/unit/test_warehouse_stateful.py
 	.venv/bin/python -m tests.torture.kills --kills 200
+	.venv/bin/python -m tests.torture.kills --named --kills 60
+	.venv/bin/python -m tests.torture.kills --prefect --kills 9
 
 # 36 months of twenty accounts, killed five times, and what memory that takes
 long-backfill: set-up

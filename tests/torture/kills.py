@@ -1,6 +1,6 @@
 """`make torture`: hundreds of kills, at named points and at any instant, and what came of them.
 
-    python -m tests.torture.kills [--kills 200] [--seed N] [--minutes M] [--named] [--keep]
+    python -m tests.torture.kills [--kills 200] [--seed N] [--minutes M] [--named | --prefect] [--keep]
 
 Prints the seed first and a table last; exits 1 when any round differs from an
 undisturbed one. Every fifth round is one of real `koers` processes, started
@@ -21,7 +21,18 @@ from pathlib import Path
 from flows.killpoints import POINTS
 from tests.e2e.morning import running_sandbox
 from tests.torture.preloaded import Runner
-from tests.torture.rounds import BACKFILL, BACKUP, FOLD, REBUILD, RUN, Kill, Tally, Torture, prepare
+from tests.torture.rounds import (
+    BACKFILL,
+    BACKUP,
+    FOLD,
+    REBUILD,
+    RUN,
+    THROUGH_PREFECT,
+    Kill,
+    Tally,
+    Torture,
+    prepare,
+)
 
 # how often each point is reached
 TIMES = {
@@ -48,6 +59,21 @@ def named_rounds_of(chance: random.Random) -> Iterator[tuple[tuple[str, ...], li
         for point, command in ELSEWHERE.items():
             yield command, [Kill(point, n + 1) for n in range(min(2, TIMES[point]))]
         yield BACKFILL, [Kill(name, chance.randint(1, TIMES[name])) for name in IN_A_BACKFILL]
+
+
+def prefect_rounds_of(chance: random.Random) -> Iterator[tuple[tuple[str, ...], list[Kill]]]:
+    """Rounds without end of runs by Prefect: at named points, and while all is in motion."""
+    names = [name for name in POINTS if name not in ELSEWHERE]
+    while True:
+        first, second = chance.sample(names, 2)
+        yield (
+            THROUGH_PREFECT,
+            [
+                Kill(first, chance.randint(1, TIMES[first])),
+                Kill(after=chance.uniform(2, 20)),
+                Kill(second, chance.randint(1, TIMES[second])),
+            ],
+        )
 
 
 def rounds_of(
@@ -78,6 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=120, help="stop after so long")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all rounds")
     parser.add_argument("--named", action="store_true", help="only at named points")
+    parser.add_argument("--prefect", action="store_true", help="runs by Prefect, at named points")
     asked = parser.parse_args(arguments)
     print(f"seed {asked.seed}", flush=True)
     chance = random.Random(asked.seed)
@@ -87,7 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
         prepared = prepare(sandbox, runner, directory / "prepared")
         torture = Torture(sandbox, runner, prepared, directory, chance)
         done = 0
-        rounds = named_rounds_of(chance) if asked.named else rounds_of(torture, chance)
+        rounds = rounds_of(torture, chance)
+        if asked.named or asked.prefect:
+            rounds = prefect_rounds_of(chance) if asked.prefect else named_rounds_of(chance)
         for command, kills in rounds:
             if done >= asked.kills or time.monotonic() - started > asked.minutes * 60:
                 break
