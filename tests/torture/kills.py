@@ -1,6 +1,6 @@
 """`make torture`: hundreds of kills, at named points and at any instant, and what came of them.
 
-    python -m tests.torture.kills [--kills 200] [--seed N] [--minutes M] [--named | --prefect] [--keep]
+    python -m tests.torture.kills [--kills 200] [--seed N] [--named | --prefect] [--keep]
 
 Prints the seed first and a table last; exits 1 when any round differs from an
 undisturbed one. Every fifth round is one of real `koers` processes, started
