@@ -1,4 +1,4 @@
-"""A few kills at the instants that matter; `make torture` does hundreds, at any instant."""
+"""A few kills at the instants that matter, and two runs at once; `make torture` does hundreds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.morning import SandboxProcess
+from tests.e2e.morning import Project, SandboxProcess, copy_of, ended
 from tests.torture.preloaded import Runner
-from tests.torture.rounds import BACKFILL, RUN, Kill, Torture, prepare
+from tests.torture.rounds import (
+    BACKFILL,
+    RUN,
+    Kill,
+    Torture,
+    differences,
+    prepare,
+    state_of,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -60,6 +68,24 @@ def test_a_backfill_that_is_killed_goes_on_where_it_was(torture: Torture) -> Non
     # what was landed before the kill is taken from there, not asked for again
     assert asked == clean
     assert clean.total() > 20
+
+
+def test_a_backfill_during_a_daily_run_ends_as_one_after_the_other(torture: Torture) -> None:
+    both = copy_of(torture.prepared, torture.directory / "both")
+    first, second = (both.start(*command) for command in (BACKFILL, RUN))
+    codes = [ended(first).code, ended(second).code]
+    torture.inbox.new(both)
+    alone, *_ = torture.undisturbed(RUN)
+    in_turn = copy_of(Project(torture.directory / "undisturbed-run"), torture.directory / "in-turn")
+    torture.runner.run(
+        [*BACKFILL, "--config", str(in_turn.config)], torture.directory / "koers.log"
+    )
+
+    assert codes == [0, 0]
+    expected = state_of(in_turn, torture.prepared_at)
+    assert differences(state_of(both, torture.prepared_at), expected) == []
+    # the backfill reaches back a month further than the run
+    assert len(expected["marts.paid_media_day"]) > len(alone["marts.paid_media_day"])
 
 
 def _asked(sandbox: SandboxProcess, after: int) -> Counter[str]:
