@@ -132,9 +132,10 @@ class Warehouse:
             if not self.exists:
                 return
             if write_ahead_log(self.path).exists():  # a killed run left what it committed there
-                connection = usable(self.path, deadline)
-                connection.execute("checkpoint")
-                connection.close()
+                with telling_of_a_full_disk(self.path.parent):
+                    connection = usable(self.path, deadline)
+                    connection.execute("checkpoint")
+                    connection.close()
             try:
                 with telling_of_a_full_disk(self.path.parent):
                     shutil.copyfile(self.path, partial)
