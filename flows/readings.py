@@ -363,11 +363,13 @@ def store_evaluations(
     """
     added = 0
     places = ", ".join("?" for _ in range(len(_STORED) + 1))
+    judged = list(evaluations)
     latest = {
         (e.client, e.target_id, e.segment, e.as_of): _said(e)
-        for e in _stored_evaluations(connection)
+        for day in {evaluation.as_of for evaluation in judged}  # not the years before it
+        for e in _stored_evaluations(connection, day)
     }
-    for evaluation in evaluations:
+    for evaluation in judged:
         key = (evaluation.client, evaluation.target_id, evaluation.segment, evaluation.as_of)
         if latest.get(key) == _said(evaluation):
             continue

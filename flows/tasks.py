@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +39,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from connectors.base import TransientError
 from flows import coverage, delivery, plan, prefect_server, steps
 from flows.pipeline import FETCHERS, RunReport
+from flows.processes import is_gone, this_process
 from flows.project import Project
 from flows.retries import ATTEMPTS, FIRST_WAIT_SECONDS, told_wait, worth_retrying
 
@@ -217,27 +217,15 @@ def _close_runs_of_dead_processes() -> None:
     )
     with get_client(sync_client=True) as client:
         for other in client.read_flow_runs(flow_run_filter=running):
-            if any(_is_of_a_dead_process(tag) for tag in other.tags):
+            owners = [tag for tag in other.tags if tag.startswith(PROCESS_TAG)]
+            if any(is_gone(owner.removeprefix(PROCESS_TAG)) for owner in owners):
                 log.warning("%s was under way when its process was killed", other.name)
                 message = "its process was killed; run it again to go on"
                 crashed: State[Any] = Crashed(message=message)
                 client.set_flow_run_state(other.id, crashed, force=True)
         mine = client.read_flow_run(UUID(ours))
-        tag = f"{PROCESS_TAG}{socket.gethostname()}:{os.getpid()}"
+        tag = f"{PROCESS_TAG}{this_process()}"
         client.update_flow_run(mine.id, tags=[*mine.tags, tag])
-
-
-def _is_of_a_dead_process(tag: str) -> bool:
-    host, _, process = tag.removeprefix(PROCESS_TAG).rpartition(":")
-    if not tag.startswith(PROCESS_TAG) or host != socket.gethostname() or not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 # --- what Prefect shows of a run --------------------------------------------------------------

@@ -48,7 +48,7 @@ from connectors.sandbox.story import (
 )
 from connectors.sandbox.world_ads import AdsDays
 from connectors.sandbox.world_ga4 import Ga4Days
-from connectors.sandbox.world_search import SearchDays, final_until
+from connectors.sandbox.world_search import SearchDays
 
 __all__ = ["AdAccount", "ConversionAction", "Ga4Property", "Site", "World"]
 
@@ -268,10 +268,6 @@ class World:
                 if (one.source, one.account_id) == (source, account_id)
             ],
         )
-
-    def search_final_until(self, as_of: date) -> date:
-        """The last day that Search Console calls final when asked on ``as_of``."""
-        return final_until(as_of)
 
     def truth(self, as_of: date, account_id: str | None = None) -> pa.Table:
         """Totals per ``source``, ``account_id``, ``date_day`` and ``metric`` (``value``: double).

@@ -55,7 +55,7 @@ def routed_targets(client: Client) -> dict[str, frozenset[str]]:
     """
     routed: dict[str, set[str]] = {}
     for target in client.targets:
-        for route in target.notify or client.notify:
+        for route in client.notified(target):
             routed.setdefault(route, set()).add(target.id)
     return {route: frozenset(ids) for route, ids in routed.items()}
 

@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.base import MailMessage, Sent, SlackMessage
+from flows.processes import is_gone, this_process
 
 if TYPE_CHECKING:
     import duckdb
@@ -168,7 +167,7 @@ def mark_sending(connection: duckdb.DuckDBPyConnection, key: str, now: datetime)
         "update ops.outbox set unknowns = case when state = 'sending' then greatest(unknowns, 1) "
         "else unknowns end, state = 'sending', attempts = attempts + 1, claimed_by = ?, "
         "next_attempt_at = ? where message_key = ?",
-        [_this_process(), _stored(now + LEASE), key],
+        [this_process(), _stored(now + LEASE), key],
     )
 
 
@@ -293,24 +292,11 @@ def as_possible_repeat(message: Message, locale: Literal["nl", "en"]) -> Message
 _in_flight: set[str] = set()
 
 
-def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def _is_dead(owner: str | None, key: str) -> bool:
     """True when a process of this machine claimed the message and is gone."""
-    host, _, pid = (owner or "").rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    if int(pid) == os.getpid():  # a container that starts again has the same number
+    if owner == this_process():  # a container that starts again has the same number
         return key not in _in_flight
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # it lives, and is somebody else's
-        return False
-    return False
+    return owner is not None and is_gone(owner)
 
 
 def _stored(at: datetime) -> datetime:

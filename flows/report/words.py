@@ -16,7 +16,7 @@ from flows.kpis import Kpi
 from flows.report import formats
 from flows.report.formats import Language
 from flows.settings import Goal, Target
-from flows.targets.evaluation import Evaluation, Series, Status
+from flows.targets.evaluation import Evaluation, Series
 from flows.targets.path import sums_of, window_start
 
 Phrase = str | tuple[str, str]
@@ -905,7 +905,3 @@ def person(address: str) -> str:
     if "@" not in address:
         told = address
     return formats.name(told or address, 60)
-
-
-def is_worse(now: Status, before: Status) -> bool:
-    return URGENCY[now] < URGENCY[before]
