@@ -37,6 +37,7 @@ __all__ = [
     "Source",
     "Step",
     "Target",
+    "Tuning",
     "find_config",
     "load_settings",
     "validate",
@@ -86,13 +87,20 @@ class SecretRef(Model):
 
 
 class Goal(Model):
-    """Exactly one kind. Rates are fractions (3% is 0.03), money is in account currency."""
+    """Exactly one kind. Rates are fractions (3% is 0.03), money is in account currency.
+
+    A goal from–to gets there in a straight line, over ``steps`` (the value that
+    is to be measured at the end of a day, between ``from_`` and ``to``), or as
+    last year's volume came in.
+    """
 
     kind: Literal["at_least", "at_most", "from_to", "between", "maintain"]
     at_least: float | None = None
     at_most: float | None = None
     from_: float | None = None
     to: float | None = None
+    path: Literal["linear", "last_year", "steps"] = "linear"  # of from–to alone
+    steps: tuple[tuple[date, float], ...] = ()  # by date, all inside the period
     between: tuple[float, float] | None = None
     maintain: float | None = None
     within: float | None = None  # a fraction of `maintain`
@@ -179,6 +187,18 @@ class Measure(Model):
     completeness: Literal["raw", "learned"] | None = None
 
 
+class Tuning(Model):
+    """When a target counts as on track, and how long before its status changes.
+
+    Chances of making it, as fractions; between the two it is at risk. A status
+    counts when it was seen on ``confirm_days`` days in a row (1: at once).
+    """
+
+    on_track_from: float = 0.7
+    off_track_below: float = 0.3
+    confirm_days: int = 2
+
+
 class Agreed(Model):
     owner: str
     by: tuple[str, ...] = ()
@@ -201,6 +221,7 @@ class Target(Model):
     goal: Goal
     period: Period
     measure: Measure = Measure()
+    tuning: Tuning = Tuning()  # its own, else the client's, else that of koers.yaml
     agreed: Agreed
     realistic_because: str | None = None
     plan: tuple[Step, ...] = ()
@@ -236,6 +257,7 @@ class Client(Model):
     currency: str = "EUR"
     locale: Literal["nl", "en"] = "nl"
     conversion: str = "purchases"
+    holidays: str | None = None  # country of the public holidays (ISO 3166), None: none are known
     since: date | None = None
     sources: dict[str, ClientSource] = {}
     routes: dict[str, Route] = {}
