@@ -32,6 +32,28 @@ MIGRATIONS: tuple[Migration, ...] = (
             r"where regexp_matches(landing_file, '_[0-9a-f]{12}\.parquet$')",
         ),
     ),
+    Migration(
+        3,
+        "a verdict tells what is still arriving, the odds and which wording of the goal it is of",
+        (
+            "alter table ops.evaluations rename column settled_value to adjusted_value",
+            *(
+                f"alter table ops.evaluations add column if not exists {name} {kind}"
+                for name, kind in (
+                    ("completeness", "double"),
+                    ("value_low", "double"),
+                    ("value_high", "double"),
+                    ("projected", "double"),
+                    ("projected_low", "double"),
+                    ("projected_high", "double"),
+                    ("required", "double"),
+                    ("target_version", "varchar"),
+                )
+            ),
+            "create table if not exists ops.target_versions (client varchar, target_id varchar, "
+            "target_version varchar, definition json, seen_at timestamp)",
+        ),
+    ),
 )
 VERSION = MIGRATIONS[-1].version
 

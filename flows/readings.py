@@ -92,7 +92,7 @@ def read_series(
     segments: list[Series] = []
     if target.for_each:
         segments = _read(connection, client, target, kpi, first_day, as_of, target.for_each)
-    return (total[0] if total else Series("", "", ())), tuple(segments)
+    return (total[0] if total else Series.of_days("", "", ())), tuple(segments)
 
 
 def _read(
@@ -151,7 +151,7 @@ def _series_of(rows: Sequence[tuple[Any, ...]]) -> list[Series]:
         seen.update(c for c in currencies if c)
         found[segment] = (label, days, seen)  # the latest label counts
     return [
-        Series(segment, label or segment, tuple(days), tuple(sorted(seen)))
+        Series.of_days(segment, label or segment, tuple(days), tuple(sorted(seen)))
         for segment, (label, days, seen) in found.items()
     ]
 
@@ -348,9 +348,10 @@ def freshness_of(target: Target, kpi: Kpi, states: Sequence[SourceState], as_of:
 
 _STORED = (
     "client", "target_id", "segment", "segment_label", "as_of", "known_at", "value", "goal",
-    "status", "probability", "reason", "details", "expected", "settled_value", "numerator",
+    "status", "probability", "reason", "details", "expected", "adjusted_value", "numerator",
     "denominator", "currency_code", "period_start", "period_end", "measured_from",
-    "measured_through", "days_missing",
+    "measured_through", "days_missing", "completeness", "value_low", "value_high", "projected",
+    "projected_low", "projected_high", "required", "target_version",
 )  # fmt: skip
 
 

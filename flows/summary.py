@@ -55,7 +55,7 @@ def target_rows(
                 name,
                 e.status,
                 _figure(e.value),
-                _figure(e.settled_value),
+                _figure(e.adjusted_value),
                 _figure(e.expected),
                 _figure(e.goal),
                 e.as_of,

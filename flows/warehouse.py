@@ -67,9 +67,14 @@ create table if not exists ops.checks (
 create table if not exists ops.evaluations (
     client varchar, target_id varchar, segment varchar, segment_label varchar, as_of date,
     known_at timestamp, value double, goal double, status varchar, probability double,
-    reason varchar, details json, expected double, settled_value double, numerator double,
+    reason varchar, details json, expected double, adjusted_value double, numerator double,
     denominator double, currency_code varchar, period_start date, period_end date,
-    measured_from date, measured_through date, days_missing bigint, run_id varchar
+    measured_from date, measured_through date, days_missing bigint, run_id varchar,
+    completeness double, value_low double, value_high double, projected double,
+    projected_low double, projected_high double, required double, target_version varchar
+);
+create table if not exists ops.target_versions (
+    client varchar, target_id varchar, target_version varchar, definition json, seen_at timestamp
 );
 """
 

@@ -524,7 +524,7 @@ def _notes(one: TargetView, language: Language, currency: str | None) -> list[st
                 language,
                 kpi=words.kpi_inside(kpi, language),
                 value=formats.value_apart_from(
-                    total.value, (total.settled_value,), kpi, language, currency
+                    total.value, (total.adjusted_value,), kpi, language, currency
                 ),
             )
         )

@@ -17,7 +17,7 @@ from flows.report import formats
 from flows.report.formats import Language
 from flows.settings import Goal, Target
 from flows.targets.evaluation import Evaluation, Series
-from flows.targets.path import sums_of, window_start
+from flows.targets.path import sums_between, window_start
 
 Phrase = str | tuple[str, str]
 Tone = Literal["good", "warn", "bad", "unknown", "waiting"]
@@ -645,7 +645,7 @@ def goal(
 def rests_on_settled(evaluation: Evaluation) -> bool:
     """Whether the verdict leaves out the youngest days; at the very end every day counts."""
     return (
-        evaluation.settled_value is not None
+        evaluation.adjusted_value is not None
         and "settled_through" in evaluation.details
         and evaluation.status not in ("achieved", "missed")
     )
@@ -653,7 +653,7 @@ def rests_on_settled(evaluation: Evaluation) -> bool:
 
 def judged(evaluation: Evaluation) -> float | None:
     """The value that the status rests on."""
-    return evaluation.settled_value if rests_on_settled(evaluation) else evaluation.value
+    return evaluation.adjusted_value if rests_on_settled(evaluation) else evaluation.value
 
 
 def due(evaluation: Evaluation) -> float | None:
@@ -697,8 +697,7 @@ def denominator(
     window = judged_window(target, evaluation)
     if series is None or window is None or not rests_on_settled(evaluation):
         return evaluation.denominator
-    days = [day for day in series.days if window[0] <= day.date_day <= window[1]]
-    return sums_of(days, kpi)[1]
+    return sums_between(series, *window, kpi)[1]
 
 
 def volume(
@@ -741,7 +740,7 @@ def built_from(
     window = judged_window(target, evaluation)
     if kpi.denominator is None or window is None:
         return ""
-    top, bottom = sums_of([d for d in series.days if window[0] <= d.date_day <= window[1]], kpi)
+    top, bottom = sums_between(series, *window, kpi)
     if top is None or bottom is None:
         return ""
     above, below = is_money(kpi)

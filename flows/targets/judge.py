@@ -12,16 +12,17 @@ from datetime import date, datetime, timedelta
 from math import ceil, isclose
 from typing import Literal
 
+import numpy as np
+
 from flows.kpis import Kpi
 from flows.settings import Goal, Target
 from flows.targets.evaluation import Evaluation, Freshness, Series, Status
 from flows.targets.path import (
     default_window_days,
-    is_known,
     minimum_of_rate,
     path_level,
     share_of_sum,
-    sums_of,
+    sums_between,
     value_of,
     window_start,
 )
@@ -185,20 +186,25 @@ class _Judge:
 
     def has_rows(self, series: Series) -> bool:
         first, _ = self.bounds(self.measured_through)
-        return any(first <= day.date_day <= self.measured_through for day in series.days)
+        return bool(series.has_row[series.place(first, self.measured_through)].any())
 
     def measure(self, series: Series, last: date) -> _Measured:
         first, _ = self.bounds(last)
-        rows = [day for day in series.days if first <= day.date_day <= last]
-        numerator, denominator = sums_of(rows, self.kpi)
+        numerator, denominator = sums_between(series, first, last, self.kpi)
         value = value_of(numerator, denominator, self.kpi)
         # a day without a row had no activity, unless it is known not to be in; days before
         # the first row of a young campaign or account are not its days
-        unknown = {day.date_day for day in rows if not is_known(day, self.kpi)}
+        place = series.place(first, last)
+        rows = series.has_row[place]
+        mute = np.flatnonzero(rows & ~series.known(self.kpi.is_sum)[place])
+        unknown = {series.day_at(place.start + int(i)) for i in mute}
         unknown |= {day for day in self.freshness.missing_days if first <= day <= last}
         since = self.freshness.since or first
         unknown |= {first + timedelta(days=i) for i in range((min(since, last) - first).days)}
-        begun = min({day.date_day for day in rows} | unknown, default=first)
+        begun = min(unknown, default=first)
+        if rows.any():
+            first_row = series.day_at(place.start + int(np.argmax(rows)))
+            begun = min(begun, first_row) if unknown else first_row
         days = max((last - begun).days + 1, 0)
         whole_sum = None
         if self.kpi.is_sum and value is not None and len(unknown) < days:
@@ -425,7 +431,7 @@ class _Judge:
             goal=goal_level(goal),
             value=known.value if known else None,
             expected=known.expected if known else None,
-            settled_value=settled.value if settled and known else None,
+            adjusted_value=settled.value if settled and known else None,
             numerator=known.numerator if known else None,
             denominator=known.denominator if known else None,
             currency_code=currencies[0] if len(currencies) == 1 and self.kpi.has_currency else None,

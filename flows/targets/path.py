@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from math import ceil, fsum, isfinite
 
+import numpy as np
+
 from flows.kpis import Kpi
 from flows.settings import Target
-from flows.targets.evaluation import DaySums, Series
+from flows.targets.evaluation import FloatArray, Series
 
 # Four whole weeks: every weekday counts equally, and noise has mostly evened out.
 DEFAULT_WINDOW_DAYS = 28
@@ -110,17 +112,14 @@ def trailing_values(series: Series, window_days: int, kpi: Kpi) -> list[tuple[da
     where there is nothing before. A day whose window has nothing to divide by
     is left out.
     """
-    if not series.days:
+    rows = np.flatnonzero(series.has_row)
+    if not rows.size:
         return []
-    by_day: dict[date, list[DaySums]] = {}
-    for day in series.days:
-        by_day.setdefault(day.date_day, []).append(day)
     points = []
-    for last in _days(min(by_day), max(by_day) + timedelta(days=1)):
-        window = [
-            row for back in range(window_days) for row in by_day.get(last - timedelta(back), ())
-        ]
-        value = value_of(*sums_of(window, kpi)[:2], kpi)
+    for i in range(int(rows[0]), int(rows[-1]) + 1):
+        last = series.day_at(i)
+        sums = sums_between(series, last - timedelta(days=window_days - 1), last, kpi)
+        value = value_of(*sums, kpi)
         if value is not None:
             points.append((last, value))
     return points
@@ -128,34 +127,32 @@ def trailing_values(series: Series, window_days: int, kpi: Kpi) -> list[tuple[da
 
 def cumulative_values(series: Series, start: date, end: date) -> list[tuple[date, float]]:
     """Running total of the numerator over the days of ``[start, end)`` up to the last with data."""
-    by_day: dict[date, list[float]] = {}
-    for day in series.days:
-        if start <= day.date_day < end and day.numerator is not None:
-            by_day.setdefault(day.date_day, []).append(day.numerator)
-    if not by_day:
+    place = series.place(start, end - timedelta(days=1))
+    part = series.numerator[place]
+    told = np.flatnonzero(~np.isnan(part))
+    if not told.size:
         return []
-    points, so_far = [], 0.0
-    for day_ in _days(start, max(by_day) + timedelta(days=1)):
-        so_far += fsum(by_day.get(day_, ()))
-        points.append((day_, so_far))
-    return points
+    totals = np.cumsum(np.nan_to_num(part[: told[-1] + 1], posinf=np.inf, neginf=-np.inf)).tolist()
+    # days before the first of the arrays had nothing
+    before = max(min((series.first_day - start).days, (end - start).days), 0)
+    return [(start + timedelta(days=i), total) for i, total in enumerate([0.0] * before + totals)]
 
 
-def is_known(day: DaySums, kpi: Kpi) -> bool:
-    """False for a day of which the source said nothing, or only half of a ratio."""
-    return day.numerator is not None and (kpi.is_sum or day.denominator is not None)
-
-
-def sums_of(days: list[DaySums], kpi: Kpi) -> tuple[float | None, float | None]:
-    """Σnumerator and Σdenominator of the known days, the same in whatever order they come.
+def sums_between(
+    series: Series, first: date, last: date, kpi: Kpi
+) -> tuple[float | None, float | None]:
+    """Σnumerator and Σdenominator of the known days from ``first`` to ``last``, both included.
 
     The denominator is None for a sum; both are None when no day is known.
     """
-    known = [day for day in days if is_known(day, kpi)]
-    if not known:
+    place = series.place(first, last)
+    known = series.known(kpi.is_sum)[place]
+    if not known.any():
         return None, None
-    numerator = _total(day.numerator for day in known)
-    return numerator, None if kpi.is_sum else _total(day.denominator for day in known)
+    numerator = total_of(series.numerator[place][known])
+    if kpi.is_sum or series.denominator is None:
+        return numerator, None
+    return numerator, total_of(series.denominator[place][known])
 
 
 def value_of(numerator: float | None, denominator: float | None, kpi: Kpi) -> float | None:
@@ -183,12 +180,12 @@ def minimum_of_rate(level: float) -> float | None:
     return float(ceil(z**2 * phi * (1 - level) / (delta**2 * level)))
 
 
-def _total(values: Iterator[float | None] | list[float]) -> float:
-    numbers = [float(value) for value in values if value is not None]
-    if not all(isfinite(number) for number in numbers):
+def total_of(numbers: FloatArray) -> float:
+    """The exact sum, the same in whatever order they come; NaN when one is not finite."""
+    if not np.isfinite(numbers).all():
         return float("nan")  # poisons the value on purpose: it is no data
     try:
-        return fsum(numbers)
+        return fsum(numbers.tolist())
     except OverflowError:
         return float("nan")
 

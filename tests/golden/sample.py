@@ -151,7 +151,7 @@ def series(
                 bottom = float(round(base, 2))
                 days.append(DaySums(day, round(bottom * ratio(day) * noise, 2), bottom))
         day += timedelta(days=1)
-    return Series(segment, label, days, (currency,) if currency else ())
+    return Series.of_days(segment, label, days, (currency,) if currency else ())
 
 
 def added(parts: list[Series], label: str = "") -> Series:
@@ -168,7 +168,7 @@ def added(parts: list[Series], label: str = "") -> Series:
         )
         for day, ones in sorted(by_day.items())
     ]
-    return Series("", label, days, parts[0].currencies)
+    return Series.of_days("", label, days, parts[0].currencies)
 
 
 def arriving(day: date) -> float:
@@ -317,7 +317,7 @@ def cac_view() -> TargetView:
     return view(
         target,
         CAC,
-        Series("", "", days, ("EUR",)),
+        Series.of_days("", "", days, ("EUR",)),
         freshness=Freshness(
             AS_OF - timedelta(days=1), AS_OF - timedelta(days=1), missing_days=LOST_DAYS
         ),
@@ -356,7 +356,7 @@ def no_data_view() -> TargetView:
     return view(
         target,
         ORGANIC_CTR,
-        Series("", "", ()),
+        Series.of_days("", "", ()),
         freshness=Freshness(
             None,
             AS_OF - timedelta(days=3),

@@ -78,7 +78,7 @@ def view_of(
                 said(name, found, segment, as_of)
                 for segment, found in (segments or {}).get(name, {}).items()
             ),
-            series=Series("", "", ()),
+            series=Series.of_days("", "", ()),
         )
         for name, status in totals.items()
     )

@@ -152,6 +152,15 @@ create table ops.loads (
 insert into ops.loads (load_id, client, rows, outcome, landing_file) values
     ('random', 'shop', 3, 'loaded', '2026-11-01_2026-11-03_0123456789ab.parquet'),
     ('other', 'shop', 0, 'failed', null);
+create table ops.evaluations (
+    client varchar, target_id varchar, segment varchar, segment_label varchar, as_of date,
+    known_at timestamp, value double, goal double, status varchar, probability double,
+    reason varchar, details json, expected double, settled_value double, numerator double,
+    denominator double, currency_code varchar, period_start date, period_end date,
+    measured_from date, measured_through date, days_missing bigint, run_id varchar
+);
+insert into ops.evaluations (client, target_id, as_of, value, settled_value) values
+    ('shop', 'roas', '2026-11-20', 3.9, 4.1);
 """
 
 
@@ -170,6 +179,9 @@ def test_a_warehouse_of_version_1_is_brought_up_to_date_with_a_copy_of_how_it_wa
         assert connection.execute(
             "select load_id, rows, as_of from ops.loads order by all"
         ).fetchall() == [("0123456789ab", 3, None), ("other", 0, None)]
+        assert connection.execute(
+            "select target_id, value, adjusted_value, projected from ops.evaluations"
+        ).fetchall() == [("roas", 3.9, 4.1, None)]
         assert connection.execute("select version from ops.version order by 1").fetchall() == [
             (number,) for number in range(1, VERSION + 1)
         ]

@@ -27,7 +27,7 @@ def data_of(view: TargetView) -> ChartData:
 def test_a_sum_adds_up_beside_its_even_pace() -> None:
     view = sample.organic_view()
     days = [DaySums(date(2026, 10, 1) + timedelta(days=i), 100.0, None) for i in range(50)]
-    data = data_of(replace(view, series=Series("", "", days)))
+    data = data_of(replace(view, series=Series.of_days("", "", days)))
     assert data.kind == "cumulative"
     by_day = {point.day: point.value for point in data.main}
     assert by_day[date(2026, 10, 1)] == 100.0
@@ -69,7 +69,7 @@ def test_days_whose_conversions_still_arrive_are_drawn_as_provisional() -> None:
 def test_the_line_ends_where_the_table_says() -> None:
     view = sample.roas_view()
     last = [point for point in data_of(view).main if not point.is_young][-1]
-    assert last.value == pytest.approx(view.total.settled_value)
+    assert last.value == pytest.approx(view.total.adjusted_value)
 
 
 def test_nothing_is_drawn_without_data() -> None:
@@ -127,15 +127,17 @@ def test_the_picture_for_mail_is_a_png_twice_as_fine() -> None:
 
 def test_a_single_day_of_data_can_be_drawn() -> None:
     view = sample.ctr_view()
-    one_day = replace(view, series=Series("", "", [DaySums(date(2026, 11, 19), 30.0, 1000.0)]))
+    one_day = replace(
+        view, series=Series.of_days("", "", [DaySums(date(2026, 11, 19), 30.0, 1000.0)])
+    )
     assert charts.chart_svg(one_day, AS_OF, (), "nl") is not None
 
 
 def test_sparklines_share_one_scale_with_the_goal() -> None:
     """14-day ratios 1/2 then 4/4; from 0.5 at the foot (22) to 1.5, the goal, at the top (2)."""
     day = date(2026, 11, 1)
-    short = Series("short", "", [DaySums(day, 1.0, 2.0)])
-    line = Series("line", "", [*short.days, DaySums(day + timedelta(days=1), 3.0, 2.0)])
+    short = Series.of_days("short", "", [DaySums(day, 1.0, 2.0)])
+    line = Series.of_days("line", "", [*short.days, DaySums(day + timedelta(days=1), 3.0, 2.0)])
     drawn = charts.sparklines([short, line], sample.CTR, day, day + timedelta(days=1), 1.5)
     assert drawn == {"line": charts.Sparkline("M2.0 22.0L98.0 12.0", 2.0)}
     assert charts.sparklines([], sample.CTR, day, day, None) == {}

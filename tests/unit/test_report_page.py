@@ -104,8 +104,8 @@ def test_a_heavy_failure_comes_before_a_light_one_that_is_further_off() -> None:
     """1.0 short on a cost of 500 outweighs 3.0 short on a cost of 10."""
     view = sample.roas_view()
     base = replace(view.segments[0], status="off_track", expected=4.0, details={})
-    light = replace(base, segment="light", settled_value=None, value=1.0, denominator=10.0)
-    heavy = replace(base, segment="heavy", settled_value=None, value=3.0, denominator=500.0)
+    light = replace(base, segment="light", adjusted_value=None, value=1.0, denominator=10.0)
+    heavy = replace(base, segment="heavy", adjusted_value=None, value=3.0, denominator=500.0)
     fine = replace(base, segment="fine", status="on_track", value=5.0, denominator=9000.0)
     ordered = worst_first(replace(view, segments=(fine, light, heavy)))
     assert [one.segment for one in ordered] == ["heavy", "light", "fine"]
@@ -160,7 +160,7 @@ def test_a_client_without_targets_or_sources_has_a_report() -> None:
 
 def test_a_target_without_any_figure_shows_a_dash_and_no_zero() -> None:
     view = sample.no_data_view()
-    bare = replace(view, series=Series("", "", ()))
+    bare = replace(view, series=Series.of_days("", "", ()))
     text = Elements(render_report(only(bare, sources=()))).text
     assert "Geen data" in text
     assert "0,0%" not in text

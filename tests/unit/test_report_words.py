@@ -114,7 +114,7 @@ def test_reasons_carry_their_figures_in_the_readers_notation() -> None:
     assert reason_of("stale", "en", details=late) == (
         "The data runs through 12 November 2026; by now it should have come to 19 November 2026."
     )
-    assert reason_of("off_level", "nl", details={}, settled_value=None, value=3.96) == (
+    assert reason_of("off_level", "nl", details={}, adjusted_value=None, value=3.96) == (
         "ROAS staat op 3,96, waar minstens 4 is afgesproken."
     )
 
@@ -149,10 +149,10 @@ def test_a_sum_says_what_it_comes_to_with_its_missing_days() -> None:
     assert sentence.endswith("With the 7 missing days filled in: about 30,200.")
 
 
-def test_the_verdict_uses_the_settled_value_until_the_end() -> None:
+def test_the_verdict_uses_the_adjusted_value_until_the_end() -> None:
     view = sample.roas_view()
     young = replace(
-        view.total, value=3.1, settled_value=4.2, details={"settled_through": "2026-11-13"}
+        view.total, value=3.1, adjusted_value=4.2, details={"settled_through": "2026-11-13"}
     )
     assert words.judged(young) == 4.2
     assert words.judged(replace(young, status="missed")) == 3.1

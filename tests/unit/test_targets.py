@@ -94,7 +94,7 @@ def days(
 
 
 def series(rows: list[DaySums], segment: str = "", currencies: tuple[str, ...] = ()) -> Series:
-    return Series(segment, f"label {segment}", rows, currencies)
+    return Series.of_days(segment, f"label {segment}", rows, currencies)
 
 
 def judge(
@@ -231,7 +231,7 @@ def test_a_rolling_guardrail_on_late_conversions_looks_a_week_back() -> None:
     (told,) = judge(guard, ROAS, rows, date(2026, 11, 20))
     # raw 13..19 November: one day of 5 and six of 1; settled 7..13 November: all 5
     assert told.value == pytest.approx(11 / 7)
-    assert (told.settled_value, told.status) == (5.0, "on_track")
+    assert (told.adjusted_value, told.status) == (5.0, "on_track")
     assert told.details["settled_through"] == "2026-11-13"
 
 
@@ -487,7 +487,7 @@ def test_young_days_do_not_make_a_restated_kpi_fall() -> None:
     rows = series(days(OCT, date(2026, 11, 19), lambda i: 420 if i < 44 else 100, 100))
     (told,) = judge(target(goal(at_least=4)), ROAS, rows, DAY)
     # settled through 13 November: 44 days of 4.2; raw (44·420 + 6·100) / 5000
-    assert told.settled_value == pytest.approx(4.2)
+    assert told.adjusted_value == pytest.approx(4.2)
     assert told.value == pytest.approx(3.816)
     assert (told.status, told.reason) == ("on_track", "on_level")
     raw = target(goal(at_least=4), measure=Measure(completeness="raw"))
