@@ -150,8 +150,9 @@ def run_daily(
     patience_seconds: float = DAILY_PATIENCE_SECONDS,
 ) -> RunReport:
     """Load what can still change and what is missing, build, judge, report and send."""
-    found, errors = _find(project, engine, clients)
+    # first, so that a warehouse that cannot be used is told of before anybody is asked
     engine.call(steps.take_in_landed)
+    found, errors = _find(project, engine, clients)
     pieces = engine.call(plan.plan_run, found, as_of)
     loading = Loading(engine, patience_seconds)
     loading.refuse(found, as_of)
@@ -209,8 +210,8 @@ def run_backfill(
 
     Judges and sends only when asked.
     """
-    found, errors = _find(project, engine, clients, sources)
     engine.call(steps.take_in_landed)
+    found, errors = _find(project, engine, clients, sources)
     pieces = engine.call(plan.plan_backfill, found, as_of, window, force)
     loading = Loading(engine, patience_seconds)
     loading.refuse(found, as_of)

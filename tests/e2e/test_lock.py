@@ -16,9 +16,11 @@ pytestmark = pytest.mark.e2e
 AS_OF = ("--as-of", str(DEMO_DAY), "--direct")
 
 
-def test_a_database_that_another_program_has_open_exits_4_with_its_process_id(
-    project: Project,
+def test_a_database_that_another_program_has_open_exits_4_before_anybody_is_asked(
+    project: Project, vendors: SandboxProcess
 ) -> None:
+    asked = vendors.count()
+
     with duckdb.connect(str(project.warehouse)):
         ran = project.koers("run", *AS_OF, "--client", "tulp-en-thee", "--lock-wait", "0")
 
@@ -26,6 +28,7 @@ def test_a_database_that_another_program_has_open_exits_4_with_its_process_id(
     assert f"process {os.getpid()}" in ran.err
     assert "koers.duckdb is in use" in ran.err
     assert ran.out == ""
+    assert vendors.count() == asked
 
 
 def test_a_warehouse_that_koers_itself_is_writing_exits_4_with_its_process_id(
