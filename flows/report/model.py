@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from flows.kpis import Kpi
-from flows.settings import Client, Target
+from flows.settings import Client, Goal, Period, Target
 from flows.targets.evaluation import Evaluation, Series
+
+if TYPE_CHECKING:  # it computes with scipy, which is slow to import
+    from flows.targets.explain import Explanation
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,37 @@ class SourceState:
 
 
 @dataclass(frozen=True)
+class Noticed:
+    """What the goal held against its data shows: how realistic it is, what does not fit.
+
+    ``code`` is one of flows/data_findings.py, said in words by
+    flows/report/words.py (FINDING) with the figures of ``details``: values in
+    the unit of the KPI, shares as fractions, days as ISO dates.
+    """
+
+    code: str
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GoalChange:
+    """A goal that was edited while it ran.
+
+    ``on`` is the first day that was judged by the new wording. ``was`` and
+    ``now`` are the goal, ``was_period`` and ``now_period`` the period, each
+    None where it stayed the same; ``others`` names what else changed, by its
+    key in the configuration (`where`, `measure`, …).
+    """
+
+    on: date
+    was: Goal | None = None
+    now: Goal | None = None
+    was_period: Period | None = None
+    now_period: Period | None = None
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TargetView:
     """One target with everything a reader wants to see of it."""
 
@@ -39,6 +75,9 @@ class TargetView:
     series: Series  # of the total, from well before the period
     segment_series: tuple[Series, ...] = ()
     history: tuple[tuple[date, str], ...] = ()  # (as_of, status) of the total, oldest first
+    causes: tuple[Explanation, ...] = ()  # what moved the value, the one to tell first
+    findings: tuple[Noticed, ...] = ()
+    goal_changes: tuple[GoalChange, ...] = ()  # oldest first
 
 
 @dataclass(frozen=True)
@@ -49,3 +88,4 @@ class ClientView:
     targets: tuple[TargetView, ...]
     sources: tuple[SourceState, ...]
     checks: tuple[str, ...] = ()  # failing data checks, in words
+    findings: tuple[Noticed, ...] = ()  # that belong to no target
