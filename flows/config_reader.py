@@ -34,6 +34,7 @@ from flows.settings import (
     Source,
     Step,
     Target,
+    Tuning,
 )
 from flows.shapes import SOURCES
 from flows.yaml_loader import Finding, Node, load_yaml
@@ -65,12 +66,14 @@ _SHARED = (
 
 # Words of other tools for our keys
 _SYNONYMS = {"metric": "kpi", "filter": "where", "scope": "where", "segment": "for_each"}
+_SYNONYMS |= {"defaults": "tuning", "milestones": "steps", "country": "holidays"}
 _SYNONYMS |= {"title": "specific", "actions": "plan", "channels": "notify", "webhook": "slack"}
 
 # Where a key belongs that stands beside its mapping instead of in it
 _HOMES = dict.fromkeys(shapes.keys(*shapes.PERIODS), "period")
 _HOMES |= dict.fromkeys(shapes.keys(*shapes.GOALS), "goal")
 _HOMES |= dict.fromkeys(shapes.keys(shapes.Measure), "measure")
+_HOMES |= dict.fromkeys(shapes.keys(shapes.Tuning), "tuning")
 _HOMES |= dict.fromkeys(shapes.keys(shapes.Agreed), "agreed")
 _HOMES |= dict.fromkeys(shapes.keys(shapes.Realistic), "realistic")
 
@@ -90,6 +93,9 @@ _MISSING = {
     "owner": ("A (acceptable): no owner", "expected an e-mail address"),
     "because": ("R (realistic): no reason", "expected why it can be done"),
 }
+
+# A status is left ten points further than where it is entered: two may not overlap.
+_LEAST_GAP = 0.1
 
 # AdvertisingChannelType and Device of the Google Ads API v26 (google/ads/googleads/v26/enums);
 # only used to recognise a slip, so a new value does no harm
@@ -112,6 +118,7 @@ class Shared:
 
     routes: dict[str, Route] | None = None
     has_smtp: bool | None = None
+    tuning: Tuning = field(default_factory=Tuning)
     login_customer_id: str | None = None
     is_read: bool = False
 
@@ -356,6 +363,31 @@ class FileReader:
         said = self.read(node, "locale", place, lambda n: read.choice(n, shapes.LOCALES), "")
         return "nl" if said == "nl" else "en" if said == "en" else None
 
+    def tuning(self, node: Node, place: str, default: Tuning) -> Tuning:
+        """What is written here, filled in from what holds for the whole."""
+        own = self.mapping(node, "tuning", place)
+        if own is None:
+            return default
+        place = join(place, "tuning")
+        before = self.errors
+        self.has_keys(own, place, shapes.Tuning)
+        if isinstance(own.value, dict) and any(re.match(r"[0-9]", key) for key in own.value):
+            return default  # a decimal comma has cut a value in two
+        on = self.read(own, "on_track_from", place, read.chance, default.on_track_from)
+        off = self.read(own, "off_track_below", place, read.chance, default.off_track_below)
+        if self.errors == before and on - off < _LEAST_GAP - 1e-9:
+            key = "on_track_from" if own.get("on_track_from") else "off_track_below"
+            problem = f"on track from {on:.0%} and off track below {off:.0%} are too close"
+            expected = f"expected {_LEAST_GAP:.0%} between them, or the status flips daily"
+            self.tell(own.get(key) or own, join(place, key), problem, expected)
+        return Tuning(
+            on_track_from=on,
+            off_track_below=off,
+            confirm_days=self.read(
+                own, "confirm_days", place, lambda n: read.whole(n, 1, 14), default.confirm_days
+            ),
+        )
+
 
 # --- koers.yaml -------------------------------------------------------------------------------
 
@@ -389,6 +421,7 @@ class KoersReader(FileReader):
         return values, Shared(
             routes=values["routes"],
             has_smtp=has_smtp,
+            tuning=self.tuning(root, "", Tuning()),
             login_customer_id=values["sources"]["google_ads"].login_customer_id,
             is_read=True,
         )
@@ -530,6 +563,7 @@ class ClientReader(FileReader):
     catalogue: Mapping[str, Kpi] = field(default_factory=dict)
     shared: Shared = field(default_factory=Shared)
     currency: str = "EUR"
+    own_tuning: Tuning = field(default_factory=Tuning)
     sources: dict[str, ClientSource] = field(default_factory=dict)
     source_names: tuple[str, ...] | None = None  # as written, also those with mistakes
     route_names: tuple[str, ...] | None = None
@@ -551,13 +585,18 @@ class ClientReader(FileReader):
             self.check_smtp(root, self.shared.has_smtp is True)
         self.currency = self.read(root, "currency", "", read.currency, "EUR")
         self.read_sources(root)
+        self.own_tuning = self.tuning(root, "", self.shared.tuning)
+        zone = self.read(root, "timezone", "", read.time_zone, "Europe/Amsterdam")
         values: Values = {
             "slug": slug,
             "name": self.read(root, "name", "", read.one_line, ""),
-            "timezone": self.read(root, "timezone", "", read.time_zone, "Europe/Amsterdam"),
+            "timezone": zone,
             "currency": self.currency,
             "locale": self.locale(root, "") or "nl",
             "conversion": self.read(root, "conversion", "", _event, "purchases"),
+            "holidays": self.read(
+                root, "holidays", "", read.country, read.ZONE_COUNTRIES.get(zone)
+            ),
             "since": self.read(root, "since", "", read.day, None),
             "sources": self.sources,
             "routes": routes,
@@ -680,9 +719,13 @@ class ClientReader(FileReader):
         meant = kpi or self.nearest_kpi(node.get("kpi"))
         goal = self.goal(goal_node, join(place, "goal"), meant) if goal_node else None
         period = self.period(period_node, join(place, "period")) if period_node else None
-        if goal and period and period_node and goal.kind == "from_to" and period.start is None:
-            problem = "a goal from–to needs one period with a start and an end"
-            self.tell(period_node, join(place, "period"), problem, "expected 2026-Q4 or the like")
+        if goal and period and period_node and goal.kind == "from_to":
+            if period.start is None or period.every is not None:
+                problem = "a goal from–to needs one period with a start and an end"
+                expected = "expected 2026-Q4 or the like"
+                self.tell(period_node, join(place, "period"), problem, expected)
+            elif goal_node and goal.steps:
+                self.check_steps(goal_node, join(place, "goal.steps"), period)
         values: Values = {
             "id": id_,
             "specific": self.read(node, "specific", place, read.one_line, ""),
@@ -692,6 +735,7 @@ class ClientReader(FileReader):
             "goal": goal,
             "period": period,
             "measure": self.measure(node, place, kpi, period),
+            "tuning": self.tuning(node, place, self.own_tuning),
             "agreed": self.agreed(node, place),
             "realistic_because": self.realistic(node, place),
             "plan": self.plan(node, place, period),
@@ -841,6 +885,7 @@ class ClientReader(FileReader):
             name = "from_" if key == "from" else key
             values[name] = self.read(node, key, place, amount, None)
         values["within"] = self.read(node, "within", place, read.fraction, None)
+        self.way(node, place, kind, values, amount)
         if kind == "between" and (pair := entries.get("between")) and not pair.is_broken:
             values["between"] = self.between(node, pair, place, amount)
         if currencies:
@@ -850,6 +895,77 @@ class ClientReader(FileReader):
         goal = Goal(**values)
         self.check_goal(goal, node, place, kpi)
         return goal if self.errors == before else None
+
+    def way(
+        self,
+        node: Node,
+        place: str,
+        kind: str,
+        values: Values,
+        amount: Callable[[Node], float],
+    ) -> None:
+        """Read into ``values`` how a goal from–to gets there: its path or its steps."""
+        path, steps = node.get("path"), node.get("steps")
+        for key, child in (("path", path), ("steps", steps)):
+            if child is not None and kind != "from_to":
+                problem = f"has no meaning beside {listed(_KEYS_OF[kind])}"
+                self.tell(child.key_line, join(place, key), problem, "it belongs to from and to")
+                return
+        values["path"] = self.read(
+            node, "path", place, lambda n: read.choice(n, ("linear", "last_year")), "linear"
+        )
+        if steps is None or (steps.is_null and not steps.is_broken):
+            return
+        if path is not None and not path.is_null:
+            expected = "remove path: from step to step it is a straight line"
+            self.tell(path, join(place, "path"), "does not go with steps", expected)
+        values["path"] = "steps"
+        values["steps"] = self.steps(steps, join(place, "steps"), amount)
+
+    def steps(
+        self, node: Node, place: str, amount: Callable[[Node], float]
+    ) -> tuple[tuple[date, float], ...]:
+        """The steps in the order of their days."""
+        expected = "expected {day: value}, such as {2026-10-31: 3.5%, 2026-11-30: 4.2%}"
+        if node.is_broken:
+            return ()
+        if not isinstance(node.value, dict) or not node.value:
+            self.tell(node, place, f"is {node.kind}" if node.value else "is empty", expected)
+            return ()
+        last = ""
+        for key, child in node.value.items():
+            if re.fullmatch(r"[0-9]{1,3} ?%?( ?[A-Za-z€$£]{1,3})?", key):
+                # {2026-10-31: 3,5%} is a step to 3 and a key `5%` to YAML
+                begun = node.value[last].text if last else "…"
+                problem = f'"{begun},{key}" has a decimal comma, which ends the value in YAML'
+                here = join(place, last) if last else place
+                self.tell(child.key_line, here, problem, f"write {begun}.{key} with a point")
+                return ()
+            last = key
+        found: list[tuple[date, float]] = []
+        for key, child in node.value.items():
+            on = self.value(_text_of(key, child), join(place, key), read.day, None)
+            value = self.read(node, key, place, amount, None)
+            if child.is_null and not child.is_broken:
+                self.tell(child, join(place, key), "is empty", "expected a value")
+            if on is not None and value is not None:
+                found.append((on, value))
+        return tuple(sorted(found))
+
+    def check_steps(self, goal: Node, place: str, period: Period) -> None:
+        """Steps lie between the first and the last day, which has the goal itself."""
+        written = goal.get("steps")
+        for key, child in (
+            written.value if written and isinstance(written.value, dict) else {}
+        ).items():
+            on = date.fromisoformat(key)
+            assert period.start is not None and period.deadline is not None
+            if not period.start <= on < period.deadline:
+                problem = f"{key} is not within the period"
+                if on == period.deadline:
+                    problem = f"{key} is the deadline, which has `to`"
+                expected = f"expected a day from {period.start} to before {period.deadline}"
+                self.tell(child.key_line, join(place, key), problem, expected)
 
     def between(
         self, goal: Node, pair: Node, place: str, amount: Callable[[Node], float]
@@ -878,6 +994,8 @@ class ClientReader(FileReader):
         if goal.kind == "from_to" and goal.from_ == goal.to:
             expected = "use maintain and within for holding a level"
             self.tell(node.get("to") or node, join(place, "to"), "'to' equals 'from'", expected)
+        elif goal.steps:
+            self.check_monotone(goal, node, join(place, "steps"))
         if goal.kind == "at_least" and goal.at_least == 0:
             child = node.get("at_least") or node
             self.tell(child, join(place, "at_least"), "0 is always reached", "expected more")
@@ -901,6 +1019,26 @@ class ClientReader(FileReader):
             )
             problem = f"for {kpi.name} {kpi.better} is better, but the goal is {wants}"
             self.tell(node.line, place, problem, "is that what you mean?", "warning")
+
+    def check_monotone(self, goal: Goal, node: Node, place: str) -> None:
+        """From one step to the next it goes towards the goal, and never past it."""
+        assert goal.from_ is not None and goal.to is not None
+        written = node.get("steps")
+        sign = 1 if goal.to > goal.from_ else -1
+        way, before = ("up" if sign > 0 else "down"), goal.from_
+        for on, value in goal.steps:
+            child = (written and written.get(on.isoformat())) or node
+            problem = ""
+            if sign * value < sign * before:
+                other = "`from`" if before == goal.from_ else "the step before it"
+                problem = f"{child.text} goes back from {other}"
+            elif sign * value > sign * goal.to:
+                problem = f"{child.text} is past the goal"
+            if problem:
+                expected = f"expected values that go {way} from `from` to `to`"
+                self.tell(child, join(place, on.isoformat()), problem, expected)
+                return
+            before = value
 
     def period(self, node: Node, place: str) -> Period | None:
         if node.is_broken or node.is_null:
@@ -1055,6 +1193,11 @@ def _after(start: date, count: int, unit: str) -> date:
     if end.year > read.LAST_YEAR + 1:
         raise Wrong("lasts too long", f"expected an end before {read.LAST_YEAR + 1}")
     return end
+
+
+def _text_of(key: str, child: Node) -> Node:
+    """A key as a node, so that it is read like a value."""
+    return replace(child, value=key, text=key, line=child.key_line, is_broken=False)
 
 
 def _as_slug(text: str) -> str:

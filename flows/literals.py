@@ -32,6 +32,33 @@ SLE SOS SRD SSP STN SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU 
 WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
 """
 CURRENCIES = frozenset(_CODES.split())
+
+# ISO 3166, the countries whose public holidays are known (flows/holiday_days.py)
+_COUNTRIES = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT
+BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH
+ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT
+HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS
+LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI
+NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG
+SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG
+UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
+"""
+COUNTRIES = frozenset(_COUNTRIES.split())
+# Time zones of Europe that lie in one country (from zone.tab of the IANA database): there the
+# zone tells whose holidays count. Other continents' zones are used far beyond their country.
+_ZONES = """
+AD Europe/Andorra AL Europe/Tirane AT Europe/Vienna BA Europe/Sarajevo BE Europe/Brussels BG
+Europe/Sofia BY Europe/Minsk CH Europe/Zurich CY Asia/Nicosia CZ Europe/Prague DE Europe/Berlin DK
+Europe/Copenhagen EE Europe/Tallinn ES Europe/Madrid ES Atlantic/Canary FI Europe/Helsinki FR
+Europe/Paris GB Europe/London GR Europe/Athens HR Europe/Zagreb HU Europe/Budapest IE
+Europe/Dublin IS Atlantic/Reykjavik IT Europe/Rome LI Europe/Vaduz LT Europe/Vilnius LU
+Europe/Luxembourg LV Europe/Riga MC Europe/Monaco MD Europe/Chisinau ME Europe/Podgorica MK
+Europe/Skopje MT Europe/Malta NL Europe/Amsterdam NO Europe/Oslo PL Europe/Warsaw PT Europe/Lisbon
+PT Atlantic/Madeira PT Atlantic/Azores RO Europe/Bucharest RS Europe/Belgrade SE Europe/Stockholm
+SI Europe/Ljubljana SK Europe/Bratislava SM Europe/San_Marino TR Europe/Istanbul UA Europe/Kyiv
+"""
+ZONE_COUNTRIES = dict(zip(_ZONES.split()[1::2], _ZONES.split()[::2], strict=True))
 _SYMBOLS = {"€": "EUR", "$": "USD", "£": "GBP"}
 
 # A date outside is a slip of the keyboard.
@@ -396,6 +423,27 @@ def currency(node: Node) -> str:
         near = f'did you mean "{other}"?' if other in CURRENCIES else expected
         raise Wrong(f"{quoted(text)} is not a currency", near)
     return text
+
+
+def country(node: Node) -> str | None:
+    """The country of the public holidays by its ISO 3166 code; None for `none`."""
+    expected = "expected a country such as NL, or none"
+    text = scalar_text(node, expected)
+    if text == "none":
+        return None
+    if text not in COUNTRIES:
+        other = {"UK": "GB", "EL": "GR"}.get(text.upper(), text.upper())
+        near = f'did you mean "{other}"?' if other in COUNTRIES else expected
+        raise Wrong(f"{quoted(text)} is not a country", near)
+    return text
+
+
+def chance(node: Node) -> float:
+    """A probability from 5% to 95%: beyond that nobody can tell them apart."""
+    value = fraction(node)
+    if not 0.05 <= value <= 0.95:
+        raise Wrong(f"{quoted(node.text)} is not a chance to judge by", "expected 5% to 95%")
+    return value
 
 
 _CRON = (

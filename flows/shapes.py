@@ -39,6 +39,10 @@ AccountId = (
 )
 Property = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^(properties/)?\d+$")]
 Site = Annotated[str, Field(pattern=r"^(sc-domain:.+|https?://.+/)$")]
+Steps = Annotated[
+    dict[Day, Amount],
+    Field(min_length=1, json_schema_extra={"additionalProperties": False}),
+]
 Locale = Literal["nl", "en"]
 
 
@@ -134,6 +138,23 @@ class Smtp(Shape):
     from_: Text = Field(alias="from", description="Sender, such as Koers <koers@example.nl>")
 
 
+class Tuning(Shape):
+    """When a target counts as on track, and how long before its status changes."""
+
+    on_track_from: Fraction | None = Field(
+        None, description="On track with at least this chance of making it; without it, 70%"
+    )
+    off_track_below: Fraction | None = Field(
+        None, description="Off track with less chance than this; without it, 30%"
+    )
+    confirm_days: int | None = Field(
+        None,
+        ge=1,
+        le=14,
+        description="Days in a row that show a new status before it counts; without it, 2",
+    )
+
+
 class KoersFile(Shape):
     """What holds for all clients."""
 
@@ -147,6 +168,7 @@ class KoersFile(Shape):
     schedule: Schedule | None = None
     sources: Sources | None = None
     routes: dict[str, Route] | None = Field(None, description="Where digests go, by name")
+    tuning: Tuning | None = Field(None, description="For all clients that say nothing else")
     smtp: Smtp | None = None
 
 
@@ -201,6 +223,16 @@ class FromTo(Shape):
 
     from_: Amount = Field(alias="from", description="The value at the start")
     to: Amount = Field(description="The value at the end of the period")
+    path: Literal["linear", "last_year"] | None = Field(
+        None,
+        description="How it gets there: in a straight line, or as last year's volume came in; "
+        "without it, linear",
+    )
+    steps: Steps | None = Field(
+        None,
+        description="How it gets there: the value to be measured by the end of a day, such as "
+        "{2026-10-31: 3.5%, 2026-11-30: 4.2%}",
+    )
 
 
 class Between(Shape):
@@ -305,6 +337,7 @@ class Target(Shape):
         description="2026-Q4, 2026-10, 2026, or a mapping"
     )
     measure: Measure | None = None
+    tuning: Tuning | None = Field(None, description="Without it, the client's")
     agreed: Agreed
     realistic: Realistic | None = None
     plan: list[Step] | None = Field(
@@ -323,10 +356,16 @@ class ClientFile(Shape):
     conversion: Text = Field(
         "purchases", description="What counts as a conversion: purchases or a GA4 key event"
     )
+    holidays: Annotated[str, Field(pattern="^([A-Z]{2}|none)$", examples=["NL"])] | None = Field(
+        None,
+        description="Country of the public holidays (ISO 3166) or none; without it, the time "
+        "zone's in Europe, else none",
+    )
     since: Day | None = Field(None, description="First day to load")
     sources: ClientSources
     routes: dict[str, Route] | None = Field(None, description="Routes of this client only")
     notify: list[str] | str | None = Field(None, description="Routes that get the digest")
+    tuning: Tuning | None = Field(None, description="For targets that say nothing else")
     targets: list[Target] | None = Field(None, description="The goals")
 
 

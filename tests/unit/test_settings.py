@@ -20,6 +20,7 @@ from flows.settings import (
     Goal,
     Period,
     SecretRef,
+    Tuning,
     find_config,
     load_settings,
     validate,
@@ -363,9 +364,152 @@ def test_a_window_that_changes_what_the_goal_means_is_a_warning(
     assert said in str(warning)
 
 
-def test_a_path_from_here_to_there_needs_one_period(tmp_path: Path) -> None:
-    (finding,) = findings(tmp_path, shop=target(period="{rolling: 7d}"))
+@pytest.mark.parametrize(
+    "period", ["{rolling: 7d}", "{every: month, start: 2026-10-01, end: 2026-12-31}"]
+)
+def test_a_path_from_here_to_there_needs_one_period(tmp_path: Path, period: str) -> None:
+    (finding,) = findings(tmp_path, shop=target(period=period))
     assert "a goal from–to needs one period" in finding
+
+
+def test_a_goal_from_to_gets_there_straight_as_last_year_or_over_steps(tmp_path: Path) -> None:
+    def goal(written: str, kpi: str = "ctr") -> Goal:
+        return loaded(tmp_path, shop=target(kpi=kpi, goal=written)).clients[0].targets[0].goal
+
+    assert goal("{from: 3%, to: 5%}").path == "linear"
+    assert goal("{from: 3%, to: 5%, path: linear}") == goal("{from: 3%, to: 5%}")
+    assert goal("{from: 3%, to: 5%, path: last_year}").path == "last_year"
+    steps = goal("{from: 3%, to: 5%, steps: {2026-11-30: 4.2%, 2026-10-31: 3.5%}}")
+    assert (steps.path, steps.steps) == (
+        "steps",
+        ((date(2026, 10, 31), 0.035), (date(2026, 11, 30), 0.042)),
+    )
+    # lower is better, and a level may be held for a while
+    down = goal("{from: 52 EUR, to: 45, steps: {2026-10-31: 50, 2026-11-30: 50 EUR}}", kpi="cac")
+    assert down.steps == ((date(2026, 10, 31), 50.0), (date(2026, 11, 30), 50.0))
+
+
+@pytest.mark.parametrize(
+    ("goal", "said"),
+    [
+        ("{from: 3%, to: 5%, path: steep}", 'goal.path: "steep" is unknown; expected linear or'),
+        ("{from: 3%, to: 5%, path: lastyear}", 'did you mean "last_year"?'),
+        ("{at_least: 3%, path: linear}", "goal.path: has no meaning beside at_least"),
+        ("{at_least: 3%, steps: {2026-10-31: 2%}}", "goal.steps: has no meaning beside at_least"),
+        (
+            "{from: 3%, to: 5%, path: linear, steps: {2026-10-31: 4%}}",
+            "goal.path: does not go with steps; remove path",
+        ),
+        ("{from: 3%, to: 5%, steps: [4%]}", "goal.steps: is a list; expected {day: value}"),
+        ("{from: 3%, to: 5%, steps: {}}", "goal.steps: is empty; expected {day: value}"),
+        ("{from: 3%, to: 5%, steps: {2026-10-31: }}", "goal.steps.2026-10-31: is empty"),
+        ("{from: 3%, to: 5%, steps: {31-10-2026: 4%}}", "write 2026-10-31"),
+        ("{from: 3%, to: 5%, steps: {2026-10-32: 4%}}", '"2026-10-32" does not exist'),
+        (
+            "{from: 3%, to: 5%, steps: {2026-10-31: 3,5%, 2026-11-30: 4%}}",
+            'steps.2026-10-31: "3,5%" has a decimal comma, which ends the value in YAML; '
+            "write 3.5% with a point",
+        ),
+        ("{from: 3%, to: 5%, steps: {2026-10-31: '3,5%'}}", '"3,5%" has a decimal comma'),
+        ("{from: 3%, to: 5%, steps: {2026-10-31: 4}}", "4 means 400%"),
+        ("{from: 3%, to: 5%, steps: {2026-10-31: 2%}}", "2% goes back from `from`"),
+        ("{from: 5%, to: 3%, steps: {2026-10-31: 6%}}", "6% goes back from `from`"),
+        (
+            "{from: 3%, to: 5%, steps: {2026-11-30: 3.5%, 2026-10-31: 4%}}",
+            "steps.2026-11-30: 3.5% goes back from the step before it; expected values that go up",
+        ),
+        ("{from: 3%, to: 5%, steps: {2026-10-31: 5.5%}}", "5.5% is past the goal"),
+        (
+            "{from: 3%, to: 5%, steps: {2026-09-30: 3.5%}}",
+            "2026-09-30 is not within the period; expected a day from 2026-10-01 to before "
+            "2026-12-31",
+        ),
+        ("{from: 3%, to: 5%, steps: {2026-12-31: 5%}}", "2026-12-31 is the deadline, which has"),
+    ],
+)
+def test_ways_to_a_goal_that_cannot_be_gone_are_refused(
+    tmp_path: Path, goal: str, said: str
+) -> None:
+    (finding, *others) = findings(tmp_path, shop=target(goal=goal))
+    assert said in finding
+    assert finding.startswith("clients/shop.yaml:9: ")
+    assert all("better" in other for other in others)  # the warning of an unexpected direction
+
+
+def test_a_targets_tuning_is_its_own_or_the_clients_or_that_of_all(tmp_path: Path) -> None:
+    def tuning(koers: str, client: str, own: str | None) -> Tuning:
+        shop = client + target(tuning=own)
+        return loaded(tmp_path, KOERS + koers, shop=shop).clients[0].targets[0].tuning
+
+    assert tuning("", "", None) == Tuning(on_track_from=0.7, off_track_below=0.3, confirm_days=2)
+    everywhere = "tuning: {on_track_from: 80%, off_track_below: 20%, confirm_days: 3}\n"
+    assert tuning(everywhere, "", None) == Tuning(
+        on_track_from=0.8, off_track_below=0.2, confirm_days=3
+    )
+    assert tuning(everywhere, "tuning: {confirm_days: 1}\n", None).confirm_days == 1
+    assert tuning(everywhere, "tuning: {confirm_days: 1}\n", "{on_track_from: 0.6}") == Tuning(
+        on_track_from=0.6, off_track_below=0.2, confirm_days=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("tuning", "said"),
+    [
+        ("{on_track_from: 70}", "tuning.on_track_from: 70 means 7000%"),
+        ("{on_track_from: 99%}", '"99%" is not a chance to judge by; expected 5% to 95%'),
+        ("{on_track_from: 70,5%}", "write 70.5% with a point"),
+        ("{off_track_below: 65%}", "tuning.off_track_below: on track from 70% and off track"),
+        ("{on_track_from: 35%}", "tuning.on_track_from: on track from 35% and off track below 30%"),
+        ("{confirm_days: 0}", "expected a whole number from 1 to 14"),
+        ("{confirm_day: 2}", 'unknown key "confirm_day"; did you mean "confirm_days"?'),
+        ("70%", '"70%" is not a mapping'),
+    ],
+)
+def test_mistakes_in_the_tuning(tmp_path: Path, tuning: str, said: str) -> None:
+    (finding,) = findings(tmp_path, shop=target(tuning=tuning))
+    assert said in finding
+    assert finding.startswith("clients/shop.yaml:13: ")
+
+
+def test_tuning_that_stands_elsewhere_is_shown_its_place(tmp_path: Path) -> None:
+    (finding,) = findings(tmp_path, KOERS + "defaults: {confirm_days: 3}\n", shop=target())
+    assert finding == 'koers.yaml:6: defaults: unknown key "defaults"; did you mean "tuning"?'
+    (finding,) = findings(tmp_path, shop=target(confirm_days="3"))
+    assert finding.endswith('unknown key "confirm_days"; it belongs under tuning')
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ("", "NL"),  # as the default time zone
+        ("timezone: Europe/Brussels\n", "BE"),
+        ("timezone: America/New_York\n", None),
+        ("timezone: Etc/UTC\n", None),
+        ("timezone: America/New_York\nholidays: US\n", "US"),
+        ("holidays: NO\n", "NO"),  # Norway, not false
+        ("holidays: none\n", None),
+    ],
+)
+def test_public_holidays_are_those_of_the_time_zones_country_unless_told(
+    tmp_path: Path, head: str, expected: str | None
+) -> None:
+    assert loaded(tmp_path, shop=head + target()).clients[0].holidays == expected
+
+
+@pytest.mark.parametrize(
+    ("country", "said"),
+    [
+        ("nl", '"nl" is not a country; did you mean "NL"?'),
+        ("UK", '"UK" is not a country; did you mean "GB"?'),
+        ("Nederland", '"Nederland" is not a country; expected a country such as NL, or none'),
+        ("false", "holidays: is false; expected a country such as NL, or none"),
+        ("[NL, BE]", "holidays: is a list; expected a country"),
+    ],
+)
+def test_a_country_that_is_none_is_refused(tmp_path: Path, country: str, said: str) -> None:
+    (finding,) = findings(tmp_path, shop=f"holidays: {country}\n" + target())
+    assert said in finding
+    assert finding.startswith("clients/shop.yaml:1: ")
 
 
 def test_a_guardrail_needs_neither_deadline_nor_plan(tmp_path: Path) -> None:
@@ -812,7 +956,8 @@ def test_validating_imports_nothing_heavy() -> None:
     code = (
         "import sys; from pathlib import Path; from flows.settings import validate; "
         "validate(Path('none')); "
-        "heavy = {'duckdb', 'prefect', 'pyarrow', 'connectors', 'google', 'babel', 'altair'}; "
+        "heavy = {'duckdb', 'prefect', 'pyarrow', 'connectors', 'google', 'babel', 'altair', "
+        "'numpy', 'scipy', 'holidays'}; "
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

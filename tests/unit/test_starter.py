@@ -134,6 +134,9 @@ GOOD = [
     {"kpi": "cost", "goal": "{between: [300 EUR, 650]}", "period": "{rolling: 7d}", "plan": None},
     {"goal": "{maintain: 2.4%, within: 0.1}"},
     {"where": "{channel_type: [SEARCH, VIDEO], campaign_id: 123}", "for_each": "campaign"},
+    {"goal": "{from: 3%, to: 5%, path: last_year}"},
+    {"goal": "{from: 3%, to: 5%, steps: {2026-10-31: 3.5%, 2026-11-30: 0.042}}"},
+    {"tuning": "{on_track_from: 80%, off_track_below: 0.25, confirm_days: 3}"},
     {"measure": "{window: 4 weeks, min_numerator: 30, completeness: raw}"},
     {"notify": "growth", "agreed": "{owner: a@x.nl, by: b@x.nl, on: 2026-09-24}"},
 ]
@@ -170,6 +173,11 @@ def test_editors_accept_what_koers_accepts(tmp_path: Path, changes: dict[str, st
         {"agreed": "{by: [a@x.nl]}"},
         {"plan": "[{do: it}]"},
         {"measure": "{completeness: learnt}"},
+        {"goal": "{from: 3%, to: 5%, path: steep}"},
+        {"goal": "{from: 3%, to: 5%, steps: {Oct: 4%}}"},
+        {"goal": "{from: 3%, to: 5%, steps: {2026-10-31: 3,5%}}"},
+        {"goal": "{at_least: 3%, path: linear}"},
+        {"tuning": "{confirm_days: 0}"},
     ],
 )
 def test_editors_underline_mistakes(changes: dict[str, str | None]) -> None:
@@ -185,6 +193,7 @@ def test_editors_underline_mistakes(changes: dict[str, str | None]) -> None:
         "version: 1\nsources: {bing: {}}\n",
         "version: 1\nsources: {google_ads: {client_secret: abc}}\n",
         "version: 1\nroutes: {a: {slack: 'https://hooks.slack.com/services/x'}}\n",
+        "version: 1\ntuning: {on_track: 70%}\n",
         "version: 1\nsources: {search_console: {data_state: fresh}}\n",
     ],
 )
