@@ -11,7 +11,25 @@ from flows.yaml_loader import ConfigError, Finding, Node, load_yaml
 
 Unit = Literal["rate", "ratio", "money", "count"]
 Better = Literal["higher", "lower"]
+Side = Literal["numerator", "denominator"]
 LANGUAGES = ("en", "nl")
+
+
+@dataclass(frozen=True)
+class Late:
+    """The side of a KPI that keeps arriving, and where it is read from.
+
+    From how ``column`` of raw.``table`` grew read by read, per account, is
+    learned how much of a young day is in.
+    """
+
+    side: Side
+    table: str
+    column: str
+
+    @property
+    def source(self) -> str:
+        return self.table.partition("__")[0]
 
 
 @dataclass(frozen=True)
@@ -21,8 +39,8 @@ class Kpi:
     ``unit``: a ``rate`` is written as a percentage (0.03 is 3%), a ``ratio`` as
     a number (ROAS 4.2), ``money`` in the account currency, a ``count`` is
     summed and has no denominator (money may be summed too: ``is_sum``).
-    ``sources`` are those whose late days make this KPI late. ``is_restated``
-    says that recent days still change because conversions keep arriving.
+    ``sources`` are those whose late days make this KPI late. ``late`` says what
+    of recent days keeps arriving (conversions); None when nothing does.
     """
 
     name: str
@@ -32,11 +50,16 @@ class Kpi:
     has_currency: bool
     dimensions: tuple[str, ...]
     sources: tuple[str, ...]
-    is_restated: bool
+    late: Late | None
     label: dict[str, str]  # by language, "en" and "nl"
     explained: dict[str, str]
     numerator: dict[str, str]  # in words: {"en": "clicks", "nl": "klikken"}
     denominator: dict[str, str] | None
+
+    @property
+    def is_restated(self) -> bool:
+        """Whether recent days still change because conversions keep arriving."""
+        return self.late is not None
 
 
 def sql_dir() -> Path:
@@ -105,7 +128,7 @@ class _Reader:
             has_currency=self.flag(node, "currency"),
             dimensions=self.names(node, "dimensions"),
             sources=self.names(node, "sources"),
-            is_restated=self.flag(node, "restated"),
+            late=self.late(node, is_sum),
             label=self.words(node, "label"),
             explained=self.words(node, "explained"),
             numerator=self.words(node, "numerator"),
@@ -146,6 +169,31 @@ class _Reader:
             self.tell(child.line, f"kpi.{key}", f"is {child.kind}", expected)
             return ()
         return tuple(plain)
+
+    def late(self, node: Node, is_sum: bool) -> Late | None:
+        expected = (
+            "expected none, or {side: numerator or denominator, table: raw table, column: name}"
+        )
+        child = self.found(node, "late", expected)
+        if child is None or child.value == "none":
+            return None
+        plain = child.plain()
+        if (
+            not isinstance(plain, Mapping)
+            or set(plain) != {"side", "table", "column"}
+            or not all(isinstance(text, str) and text for text in plain.values())
+        ):
+            self.tell(child.line, "kpi.late", f"is {child.kind}", expected)
+            return None
+        late = Late(cast(Side, plain["side"]), str(plain["table"]), str(plain["column"]))
+        sides = ("numerator",) if is_sum else get_args(Side)
+        if late.side not in sides:
+            problem = f'"{late.side}" is unknown'
+            self.tell(child.line, "kpi.late.side", problem, f"expected {' or '.join(sides)}")
+        if late.source not in self.names(node, "sources"):
+            problem = f'"{late.table}" is of no source of this KPI'
+            self.tell(child.line, "kpi.late.table", problem, "expected <source>__<grain>")
+        return late
 
     def words(self, node: Node, key: str) -> dict[str, str]:
         expected = "expected text in en and nl"

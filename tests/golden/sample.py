@@ -10,7 +10,7 @@ from random import Random
 from typing import Literal
 
 from flows.alerts.digest import Digest, DigestItem
-from flows.kpis import Kpi
+from flows.kpis import Kpi, Late
 from flows.report.model import ClientView, SourceState, TargetView
 from flows.settings import Agreed, Client, Goal, Measure, Period, Step, Target
 from flows.targets.evaluation import DaySums, Freshness, Series
@@ -34,7 +34,7 @@ CTR = Kpi(
     has_currency=False,
     dimensions=("source", "account_id", "channel_type", "campaign_id", "campaign_name"),
     sources=("google_ads",),
-    is_restated=False,
+    late=None,
     label={"en": "Click-through rate (CTR)", "nl": "Doorklikratio (CTR)"},
     explained={
         "en": "How often people click when they see an ad: 10,000 impressions and 500 clicks are"
@@ -53,7 +53,7 @@ ROAS = Kpi(
     has_currency=True,
     dimensions=("source", "account_id", "channel_type", "campaign_id", "campaign_name"),
     sources=("google_ads",),
-    is_restated=True,
+    late=Late("numerator", "google_ads__campaign_day", "conversions_value"),
     label={"en": "Return on ad spend (ROAS)", "nl": "Advertentierendement (ROAS)"},
     explained={
         "en": "What every euro of advertising brings in: a cost of €1,000 and a conversion value"
@@ -72,7 +72,7 @@ CAC = Kpi(
     has_currency=True,
     dimensions=(),
     sources=("google_ads", "ga4"),
-    is_restated=True,
+    late=Late("denominator", "ga4__channel_day", "first_time_purchasers"),
     label={"en": "Customer acquisition cost (CAC)", "nl": "Kosten per nieuwe klant (CAC)"},
     explained={
         "en": "What it costs in ads to win one new customer.",
@@ -89,7 +89,7 @@ ORGANIC = Kpi(
     has_currency=False,
     dimensions=("source", "account_id", "channel_group"),
     sources=("ga4",),
-    is_restated=False,
+    late=None,
     label={"en": "Organic sessions", "nl": "Organische sessies"},
     explained={
         "en": "How many visits came from unpaid results of search engines.",
@@ -112,7 +112,7 @@ COST = Kpi(
     has_currency=True,
     dimensions=("source", "account_id", "channel_type", "campaign_id", "campaign_name"),
     sources=("google_ads",),
-    is_restated=False,
+    late=None,
     label={"en": "Ad cost", "nl": "Advertentiekosten"},
     explained={
         "en": "All that was spent on ads, added up over the days.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.kpis import Kpi
+from flows.kpis import Kpi, Late
 from flows.settings import ConfigError, Settings, load_settings, validate
 
 PAID = ("source", "account_id", "channel_type", "campaign_id", "campaign_name", "device", "network")
@@ -21,7 +21,7 @@ def kpi(name: str, unit: str, better: str, sources: tuple[str, ...] = ("google_a
         has_currency=unit == "money" or name == "roas",
         dimensions=PAID if paid else () if name == "cac" else ("source", "account_id"),
         sources=sources,
-        is_restated=True,
+        late=Late("numerator", f"{sources[0]}__day", "n"),
         label={"en": name, "nl": name},
         explained={"en": name, "nl": name},
         numerator={"en": "n", "nl": "n"},

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.kpis import load_kpis, sql_dir
+from connectors.tables import ALL
+from flows.kpis import Late, load_kpis, sql_dir
 from flows.settings import ConfigError
 
 CTR = """\
@@ -21,7 +22,7 @@ kpi:
   currency: false
   dimensions: [source, account_id]
   sources: [google_ads]
-  restated: true
+  late: {side: numerator, table: google_ads__campaign_day, column: conversions}
   label: {en: CTR, nl: Doorklikratio}
   explained: {en: e, nl: u}
   numerator: {en: clicks, nl: klikken}
@@ -42,6 +43,8 @@ def test_a_kpi_is_what_its_yaml_says(tmp_path: Path) -> None:
     assert (kpi.name, kpi.unit, kpi.better, kpi.is_sum) == ("ctr", "rate", "higher", False)
     assert (kpi.dimensions, kpi.sources) == (("source", "account_id"), ("google_ads",))
     assert (kpi.has_currency, kpi.is_restated) == (False, True)
+    assert kpi.late == Late("numerator", "google_ads__campaign_day", "conversions")
+    assert kpi.late.source == "google_ads"
     assert kpi.label == {"en": "CTR", "nl": "Doorklikratio"}
     assert kpi.denominator == {"en": "impressions", "nl": "vertoningen"}
 
@@ -64,6 +67,10 @@ def test_a_sum_has_no_denominator(tmp_path: Path) -> None:
         ("dimensions: [source, account_id]", "dimensions: source", "10: kpi.dimensions: is text"),
         ("{en: CTR, nl: Doorklikratio}", "{en: CTR}", "13: kpi.label: is a mapping; expected te"),
         ("kpi:", "kpis:", "1: kpi: is missing"),
+        ("late: {side: numerator", "late: {side: above", '12: kpi.late.side: "above" is unknown'),
+        ("google_ads__campaign_day", "shop__order_day", '12: kpi.late.table: "shop__order_day"'),
+        (", column: conversions}", "}", "12: kpi.late: is a mapping; expected none, or {side"),
+        ("late: {side", "lateness: {side", "kpi.late: is missing"),
     ],
 )
 def test_mistakes_in_a_kpi_have_their_line(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -106,3 +113,27 @@ def test_the_design_s_kpis_ship_with_their_units_and_dimensions() -> None:
     assert kpis["roas"].unit == "ratio"
     assert {kpis[name].unit for name in ("cac", "cpc", "cost", "revenue")} == {"money"}
     assert {kpis[name].better for name in ("cac", "cpc", "cost_per_conversion")} == {"lower"}
+
+
+def test_what_arrives_late_is_a_column_of_a_raw_table() -> None:
+    columns = {table.name: {column.name for column in table.columns} for table in ALL}
+    late = {name: kpi.late for name, kpi in load_kpis(sql_dir()).items() if kpi.late}
+    assert {name for name, one in late.items() if one.column not in columns[one.table]} == set()
+    assert {name for name, one in late.items() if one.side == "denominator"} == {
+        "cac",
+        "cost_per_conversion",
+    }
+
+
+def test_what_costs_and_clicks_do_is_never_late(tmp_path: Path) -> None:
+    text = CTR.replace(
+        "{side: numerator, table: google_ads__campaign_day, column: conversions}", "none"
+    )
+    kpi = load_kpis(folder(tmp_path, ctr=text))["ctr"]
+    assert kpi.late is None and not kpi.is_restated
+
+
+def test_the_late_side_of_a_sum_is_its_numerator(tmp_path: Path) -> None:
+    text = CTR.replace("sum: false", "sum: true").replace("side: numerator", "side: denominator")
+    with pytest.raises(ConfigError, match=r"kpi\.late\.side: .* expected numerator$"):
+        load_kpis(folder(tmp_path, clicks=text[: text.rindex("  denominator")]))

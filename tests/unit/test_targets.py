@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.kpis import Kpi
+from flows.kpis import Kpi, Late
 from flows.settings import Agreed, Goal, Measure, Period, Target
 from flows.targets import (
     cumulative_values,
@@ -37,7 +37,7 @@ def kpi_like(name: str, **told: Any) -> Kpi:
         "has_currency": False,
         "dimensions": ("campaign_id",),
         "sources": ("google_ads",),
-        "is_restated": False,
+        "late": None,
         "label": {},
         "explained": {},
         "numerator": {},
@@ -47,9 +47,11 @@ def kpi_like(name: str, **told: Any) -> Kpi:
 
 
 CTR = kpi_like("ctr")
-ROAS = kpi_like("roas", unit="ratio", has_currency=True, is_restated=True)
+LATE_VALUE = Late("numerator", "google_ads__campaign_day", "conversions_value")
+LATE_BUYERS = Late("denominator", "ga4__channel_day", "first_time_purchasers")
+ROAS = kpi_like("roas", unit="ratio", has_currency=True, late=LATE_VALUE)
 RAW_ROAS = kpi_like("roas", unit="ratio", has_currency=True)
-CAC = kpi_like("cac", unit="money", better="lower", has_currency=True, is_restated=True)
+CAC = kpi_like("cac", unit="money", better="lower", has_currency=True, late=LATE_BUYERS)
 SESSIONS = kpi_like("sessions", unit="count", is_sum=True)
 COST = kpi_like("cost", unit="money", is_sum=True, has_currency=True, better="lower")
 
