@@ -1,0 +1,366 @@
+"""All that is known of one KPI of one client, as arrays: read once, asked by every target.
+
+A cell is one combination of the values of the KPI's dimensions (and its
+currency); its days are a row of the arrays. A target's scope is a choice of
+cells, added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from math import inf
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.targets.evaluation import BoolArray, FloatArray, Series
+
+IntArray = NDArray[np.int64]
+
+# what a segment is called whose dimension the platform left empty
+UNNAMED = "(unknown)"
+# a campaign is one by its id and is called by its latest name
+LABELS = {"campaign_id": "campaign_name"}
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A text for every cell: ``names[codes[cell]]``; None where the platform said nothing."""
+
+    names: tuple[str | None, ...]  # each once
+    codes: IntArray  # by cell
+
+    @classmethod
+    def of(cls, texts: Sequence[str | None]) -> Column:
+        place: dict[str | None, int] = {}
+        codes = [place.setdefault(text, len(place)) for text in texts]
+        return cls(tuple(place), np.array(codes, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def texts(self) -> tuple[str | None, ...]:
+        return tuple(self.names[code] for code in self.codes.tolist())
+
+    def is_in(self, wanted: Sequence[str]) -> BoolArray:
+        """Which cells have one of these texts; one without a text has none of them."""
+        named: BoolArray = np.array(
+            [name is not None and name in wanted for name in self.names], dtype=np.bool_
+        )
+        return named[self.codes] if len(named) else np.zeros(len(self), dtype=np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """The daily sums of each part of a scope: parts × days, a column for every calendar day.
+
+    0 where a part had nothing, NaN where it is not known; ``denominator`` is
+    None for a sum. ``parts`` are the segments' keys, sorted, ``labels`` what
+    they are called.
+    """
+
+    parts: tuple[str, ...]
+    labels: tuple[str, ...]
+    first_day: date
+    numerator: FloatArray
+    denominator: FloatArray | None
+
+
+@dataclass(frozen=True, eq=False)
+class KpiCube:
+    """One KPI of one client: cells × calendar days from ``first_day`` on, without gaps.
+
+    ``numerator`` and ``denominator`` (None for a KPI that is a sum) are 0 where
+    a cell has no row, NaN where it has one in which the source said nothing,
+    and infinite where it said what is no number; ``has_row`` tells the days
+    apart. ``columns`` has a text a cell for each of the KPI's dimensions.
+    ``currency`` is None for a KPI without money.
+
+    A day on which part of a scope is not known is not known: a sum of what
+    happens to be known would be wrong. Sums are made in the order of the
+    cells, so the same cells in the same order give the same last digit.
+    """
+
+    client: str
+    kpi: str
+    first_day: date
+    columns: Mapping[str, Column]
+    currency: Column | None
+    numerator: FloatArray
+    denominator: FloatArray | None
+    has_row: BoolArray
+
+    @classmethod
+    def of_cells(
+        cls,
+        client: str,
+        kpi: str,
+        first_day: date,
+        cells: Sequence[Mapping[str, str | None]],
+        numerator: FloatArray,
+        denominator: FloatArray | None = None,
+        has_row: BoolArray | None = None,
+        currencies: Sequence[str | None] | None = None,
+    ) -> KpiCube:
+        """From a mapping of dimension values a cell; every day is a row unless said."""
+        names = dict.fromkeys(name for cell in cells for name in cell)
+        return cls(
+            client,
+            kpi,
+            first_day,
+            MappingProxyType(
+                {name: Column.of([cell.get(name) for cell in cells]) for name in names}
+            ),
+            None if currencies is None else Column.of(currencies),
+            np.asarray(numerator, dtype=np.float64),
+            None if denominator is None else np.asarray(denominator, dtype=np.float64),
+            np.ones(np.shape(numerator), dtype=np.bool_) if has_row is None else has_row,
+        )
+
+    @classmethod
+    def of_rows(
+        cls,
+        client: str,
+        kpi: str,
+        first_day: date,
+        columns: Mapping[str, Column],
+        currency: Column | None,
+        days: int,
+        places: IntArray,
+        numerator: tuple[FloatArray, BoolArray],
+        denominator: tuple[FloatArray, BoolArray] | None,
+    ) -> KpiCube:
+        """From one value a row, in any order; rows of the same cell and day are added up.
+
+        ``places`` is cell·days + day of each row. The values of each side come
+        with a flag where the source said nothing.
+        """
+        cells = len(currency) if currency else max(map(len, columns.values()), default=1)
+        has_row = np.zeros(cells * days, dtype=np.bool_)
+        has_row[places] = True
+        is_once = int(np.count_nonzero(has_row)) == len(places)
+
+        def spread(values: FloatArray, is_null: BoolArray) -> FloatArray:
+            told = np.where(is_null, 0.0, values)
+            told[~np.isfinite(told)] = inf
+            whole = np.zeros(cells * days)
+            if is_once:
+                whole[places] = told
+            else:  # smallest first: the last digit must not depend on the order of the rows
+                order = np.lexsort((told, places))
+                np.add.at(whole, places[order], told[order])
+            whole[places[is_null]] = np.nan
+            return whole.reshape(cells, days)
+
+        return cls(
+            client,
+            kpi,
+            first_day,
+            columns,
+            currency,
+            spread(*numerator),
+            None if denominator is None else spread(*denominator),
+            has_row.reshape(cells, days),
+        )
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        return tuple(self.columns)
+
+    @property
+    def cells(self) -> int:
+        return int(self.numerator.shape[0])
+
+    @property
+    def days(self) -> int:
+        return int(self.numerator.shape[1])
+
+    @property
+    def last_day(self) -> date:
+        """The day before ``first_day`` when there are none."""
+        return self.first_day + timedelta(days=self.days - 1)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The latest name of every campaign id."""
+        if "campaign_id" not in self.columns:
+            return {}
+        everything = np.arange(self.cells)
+        parts, _, names = self._segments(everything, "campaign_id")
+        return dict(zip(parts, names, strict=True))
+
+    # --- choosing cells -----------------------------------------------------------------
+
+    def mask(self, where: Mapping[str, Sequence[str]]) -> BoolArray:
+        """The cells of a scope. Raises ValueError for a dimension that the KPI does not have."""
+        chosen = np.ones(self.cells, dtype=np.bool_)
+        for dimension, wanted in where.items():
+            chosen &= self._column(dimension).is_in(wanted)
+        return chosen
+
+    def _column(self, dimension: str) -> Column:
+        if dimension not in self.columns:
+            raise ValueError(f"{self.kpi} has no dimension {dimension!r}")
+        return self.columns[dimension]
+
+    @cached_property
+    def _last_row(self) -> IntArray:
+        """By cell the number of the last day that has a row; -1 where none has."""
+        if not self.days:
+            return np.full(self.cells, -1, dtype=np.int64)
+        last = self.days - 1 - np.argmax(self.has_row[:, ::-1], axis=1)
+        return np.where(self.has_row.any(axis=1), last, -1)
+
+    def _recent(self, since: date | None) -> BoolArray:
+        """Which cells have a row since a day, or at all."""
+        from_day = 0 if since is None else max((since - self.first_day).days, 0)
+        recent: BoolArray = self._last_row >= from_day
+        return recent
+
+    def _currencies(self, cells: IntArray) -> tuple[str, ...]:
+        if self.currency is None:
+            return ()
+        found = (self.currency.names[code] for code in np.unique(self.currency.codes[cells]))
+        return tuple(sorted(name for name in found if name))
+
+    def _of_currencies(self, cells: IntArray, currencies: Sequence[str]) -> IntArray:
+        """Without those in another currency: what an account counted in long ago."""
+        if self.currency is None or not currencies:
+            return cells
+        unknown = np.array([not name for name in self.currency.names], dtype=np.bool_)
+        kept = self.currency.is_in(currencies) | unknown[self.currency.codes]
+        return cells[kept[cells]]
+
+    # --- adding up ----------------------------------------------------------------------
+
+    def series(
+        self,
+        where: Mapping[str, Sequence[str]],
+        *,
+        since: date | None = None,
+        segment: str = "",
+        label: str = "",
+    ) -> Series:
+        """The daily sums of a scope, over all days of the cube.
+
+        ``currencies`` are those of the rows from ``since`` on (None: of all);
+        what was counted in another one before then is left out.
+        """
+        return self._added(np.flatnonzero(self.mask(where)), self._recent(since), segment, label)
+
+    def _added(self, chosen: IntArray, recent: BoolArray, segment: str, label: str) -> Series:
+        currencies = self._currencies(chosen[recent[chosen]])
+        cells = self._of_currencies(chosen, currencies)
+        has_row: BoolArray = np.logical_or.reduce(self.has_row[cells], axis=0)
+        return Series(
+            segment,
+            label,
+            self.first_day,
+            _known_where(self.numerator[cells].sum(axis=0), has_row),
+            None
+            if self.denominator is None
+            else _known_where(self.denominator[cells].sum(axis=0), has_row),
+            has_row,
+            currencies,
+        )
+
+    def segments(
+        self,
+        where: Mapping[str, Sequence[str]],
+        for_each: str,
+        *,
+        since: date | None = None,
+    ) -> list[Series]:
+        """The daily sums of every segment that has a row since a day, by name.
+
+        Cells whose dimension is empty are a segment too: it must not be
+        mistaken for the total, whose segment is ''.
+        """
+        chosen, recent = np.flatnonzero(self.mask(where)), self._recent(since)
+        parts, places, names = self._segments(chosen, for_each)
+        order = np.argsort(places, kind="stable")
+        bounds = np.searchsorted(places[order], np.arange(len(parts) + 1))
+        found = []
+        for i, (part, name) in enumerate(zip(parts, names, strict=True)):
+            cells = chosen[order[bounds[i] : bounds[i + 1]]]
+            if recent[cells].any():
+                found.append(self._added(cells, recent, part, name))
+        return found
+
+    def matrix(
+        self,
+        where: Mapping[str, Sequence[str]],
+        dimension: str,
+        first: date | None = None,
+        last: date | None = None,
+    ) -> Matrix:
+        """The daily sums of each part of a scope from ``first`` to ``last``, both included.
+
+        Outside the days of the cube every part has nothing. Cells of every
+        currency are added up: the caller knows that there is one.
+        """
+        chosen = np.flatnonzero(self.mask(where))
+        parts, places, names = self._segments(chosen, dimension)
+        order = np.argsort(places, kind="stable")
+        starts = np.searchsorted(places[order], np.arange(len(parts)))
+        first, last = first or self.first_day, last or self.last_day
+
+        def added(values: FloatArray) -> FloatArray:
+            n = max((last - first).days + 1, 0)
+            whole = np.zeros((len(parts), n))
+            begin = (first - self.first_day).days
+            here = slice(max(begin, 0), max(min(begin + n, self.days), 0))
+            if len(parts) and here.start < here.stop:
+                there = slice(here.start - begin, here.stop - begin)
+                whole[:, there] = np.add.reduceat(values[chosen[order], here], starts, axis=0)
+            return whole
+
+        return Matrix(
+            parts,
+            names,
+            first,
+            added(self.numerator),
+            None if self.denominator is None else added(self.denominator),
+        )
+
+    def _segments(
+        self, chosen: IntArray, dimension: str
+    ) -> tuple[tuple[str, ...], IntArray, tuple[str, ...]]:
+        """The segments' keys, sorted; which of them each chosen cell is of; what they are called.
+
+        A segment is called by the name that was in use last.
+        """
+        column = self._column(dimension)
+        keys = [name or UNNAMED for name in column.names]
+        used = np.unique(column.codes[chosen]).tolist()
+        parts = sorted({keys[code] for code in used})
+        place = {part: i for i, part in enumerate(parts)}
+        to_place = np.zeros(len(keys), dtype=np.int64)
+        for code in used:
+            to_place[code] = place[keys[code]]
+        places = to_place[column.codes[chosen]]
+        names = list(parts)
+        if LABELS.get(dimension) in self.columns:
+            told = self.columns[LABELS[dimension]]
+            latest: dict[int, tuple[int, str]] = {}
+            for at, code, last in zip(
+                places.tolist(),
+                told.codes[chosen].tolist(),
+                self._last_row[chosen].tolist(),
+                strict=True,
+            ):
+                name = told.names[code]
+                if name:
+                    latest[at] = max(latest.get(at, (-1, "")), (last, name))
+            for at, (_, name) in latest.items():
+                names[at] = name
+        return tuple(parts), places, tuple(names)
+
+
+def _known_where(sums: FloatArray, has_row: BoolArray) -> FloatArray:
+    sums[~has_row] = np.nan
+    return sums
