@@ -1,0 +1,142 @@
+"""Seeded daily series with a known truth, for measuring how good the odds are.
+
+The shapes of the facts: a weekday pattern, a level that wanders, days that lean
+on the day before, rare shocks; rates whose logit wanders; order values with a
+heavy tail; a fourth-quarter peak; plans that move a rate from one level to
+another; conversions that keep arriving.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+Generator = np.random.Generator
+
+# 1 January 2024 was a Monday
+FIRST = date(2024, 1, 1)
+
+# Share of the value that is in at age 0, 1, 2, ... days: the totals of day 0 are those of
+# the facts (55% and 11%); a web shop is complete after three weeks, leads after two months.
+LAGS = {
+    "e-commerce": (0.55, 0.30, 30),
+    "lead generation": (0.11, 0.075, 75),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Daily:
+    """Daily sums; ``denominator`` is None for a volume."""
+
+    first_day: date
+    numerator: FloatArray
+    denominator: FloatArray | None = None
+
+    def day(self, index: int) -> date:
+        return self.first_day + timedelta(days=index)
+
+
+def volume(
+    random: Generator, days: int, *, mean: float | None = None, peak: FloatArray | None = None
+) -> FloatArray:
+    """Daily volumes: weekday pattern × wandering level × AR(1) noise × rare shocks, as counts."""
+    mean = float(np.exp(random.uniform(np.log(60), np.log(6000)))) if mean is None else mean
+    weekday = np.exp(random.normal(0, 0.15, 7))
+    weekday[5:] *= np.exp(random.normal(-0.2, 0.2))
+    drift = random.uniform(0.004, 0.018)
+    level = np.cumsum(random.normal(0, drift, days))
+    noise = _ar1(random, days, random.uniform(0.2, 0.6), random.uniform(0.05, 0.15))
+    shocks = np.zeros(days)
+    for at in np.flatnonzero(random.random(days) < 1 / 120):
+        shocks[at : at + int(random.integers(1, 5))] += random.normal(0, 0.5)
+    expected = mean * (weekday / weekday.mean())[np.arange(days) % 7]
+    expected *= np.exp(level - level.mean() + noise + shocks)
+    if peak is not None:
+        expected *= peak
+    return random.poisson(expected).astype(np.float64)
+
+
+def rate_series(random: Generator, days: int, *, level: float | None = None) -> Daily:
+    """Events among trials (CVR, CTR): the logit wanders, days vary more than chance."""
+    trials = volume(random, days, mean=float(np.exp(random.uniform(np.log(300), np.log(5000)))))
+    at = float(np.exp(random.uniform(np.log(0.01), np.log(0.08)))) if level is None else level
+    logit = np.log(at / (1 - at)) + np.cumsum(random.normal(0, random.uniform(0.003, 0.012), days))
+    logit += _ar1(random, days, random.uniform(0.1, 0.5), random.uniform(0.03, 0.12))
+    events = random.binomial(trials.astype(np.int64), 1 / (1 + np.exp(-logit)))
+    return Daily(FIRST, events.astype(np.float64), trials)
+
+
+def roas_series(
+    random: Generator, days: int, *, orders_a_day: float | None = None, drift: float | None = None
+) -> Daily:
+    """Order value over cost: log-normal orders, some of them very large."""
+    orders_a_day = (
+        float(np.exp(random.uniform(np.log(4), np.log(60))))
+        if orders_a_day is None
+        else orders_a_day
+    )
+    clicks = volume(random, days, mean=orders_a_day / 0.03)
+    drift = random.uniform(0.003, 0.012) if drift is None else drift
+    rate = 0.03 * np.exp(np.cumsum(random.normal(0, drift, days)))
+    orders = random.binomial(clicks.astype(np.int64), np.minimum(rate, 0.5))
+    spread = random.uniform(0.6, 1.1)
+    values = np.exp(random.normal(np.log(80) - spread**2 / 2, spread, int(orders.sum())))
+    value = np.zeros(days)
+    np.add.at(value, np.repeat(np.arange(days), orders), values)
+    cost_per_click = 0.6 * np.exp(_ar1(random, days, 0.5, 0.08))
+    return Daily(FIRST, value, clicks * cost_per_click)
+
+
+def q4_peak(random: Generator, days: int) -> FloatArray:
+    """Factor per day: every year a peak about late November, of another height and date."""
+    factor = np.ones(days)
+    height = random.uniform(0.4, 1.0)
+    for year in range(FIRST.year, FIRST.year + days // 365 + 2):
+        middle = (date(year, 11, 27) - FIRST).days + random.integers(-10, 11)
+        tall = height * random.uniform(0.8, 1.2)
+        factor *= 1 + tall * np.exp(-0.5 * ((np.arange(days) - middle) / 14) ** 2)
+    return factor
+
+
+def ramp_series(
+    random: Generator, *, history: int, period: int, level_from: float, level_to: float
+) -> Daily:
+    """A rate that a plan moves: slope and its changes vary, some plans do nothing."""
+    days = history + period
+    trials = volume(random, days, mean=float(np.exp(random.uniform(np.log(800), np.log(8000)))))
+    start, end = _logit(level_from), _logit(level_to)
+    planned = (end - start) / (period - 14)
+    slopes = np.zeros(days)
+    # the plan works more or less, and not every week alike
+    success = random.choice([0.0, 1.0], p=[0.15, 0.85]) * random.normal(1.0, 0.45)
+    steps = random.normal(success, 0.5, period // 14 + 1)
+    slopes[history:] = np.repeat(steps, 14)[:period] * planned
+    logit = start + np.cumsum(slopes) + np.cumsum(random.normal(0, 0.004, days))
+    logit -= np.cumsum(np.zeros(days))
+    logit += _ar1(random, days, 0.3, 0.06)
+    events = random.binomial(trials.astype(np.int64), 1 / (1 + np.exp(-logit)))
+    return Daily(FIRST, events.astype(np.float64), trials)
+
+
+def share_in(kind: str, days: int) -> FloatArray:
+    """Share of a day's value that is in at age 0 .. days−1: the lag's own curve."""
+    at_once, speed, whole = LAGS[kind]
+    age = np.arange(days)
+    curve = 1 - (1 - at_once) * np.exp(-speed * age)
+    return np.where(age >= whole, 1.0, curve)
+
+
+def _ar1(random: Generator, days: int, rho: float, deviation: float) -> FloatArray:
+    shocks = random.normal(0, deviation * np.sqrt(1 - rho**2), days)
+    shocks[0] = random.normal(0, deviation)
+    for i in range(1, days):
+        shocks[i] += rho * shocks[i - 1]
+    return shocks
+
+
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
