@@ -14,6 +14,10 @@ from flows.targets.evaluation import FloatArray, Series
 
 # Four whole weeks: every weekday counts equally, and noise has mostly evened out.
 DEFAULT_WINDOW_DAYS = 28
+# Whole weeks, so that weekdays fall together.
+LAST_YEAR = timedelta(weeks=52)
+# With less of last year its shape would be mostly guessed.
+KNOWN_SHARE = 0.8
 
 
 def default_window_days(target: Target, start: date, end: date) -> int | None:
@@ -44,65 +48,128 @@ def window_start(target: Target, start: date, end: date, last: date) -> date:
     return first if reaches_back else max(first, start)
 
 
-def path_level(target: Target, start: date, end: date, last: date) -> float:
+def path_level(
+    target: Target, start: date, end: date, last: date, shape: FloatArray | None = None
+) -> float:
     """The value of a goal from–to that is on its way, measured up to ``last``.
 
-    The straight line from ``from`` on the eve of the period, averaged over the
-    measuring window: days before the start count as ``from``, and the line is
-    so steep that the last whole window of the period averages to exactly
-    ``to`` (it ends at day n − (W−1)/2). Comparing a trailing window with the
-    line itself shows nine in ten ramps that later hit as behind.
+    The path runs from ``from`` on the eve of the period: in a straight line, or
+    for ``path: last_year`` as ``shape`` came in (a weight for each day of the
+    period, see ``last_year_weights``; without it straight). It is averaged over
+    the measuring window, in which days before the start count as ``from``, and
+    it is so steep that the last whole window of the period averages to exactly
+    ``to``. Comparing a trailing window with the path itself shows nine in ten
+    ramps that later hit as behind. With ``steps`` the measured value is asked to
+    be a step's value at the end of its day, and from step to step it moves as
+    the averaged straight line does.
     """
-    goal = target.goal
-    if goal.from_ is None or goal.to is None:
+    i = min((last - start).days, (end - start).days - 1)
+    if target.goal.from_ is None or target.goal.to is None:
         raise ValueError("not a goal from–to")
-    at_end = _mean_day(target, start, end, end - timedelta(days=1))
-    share = _mean_day(target, start, end, last) / at_end
-    return goal.from_ + (goal.to - goal.from_) * min(share, 1.0)
+    return target.goal.from_ if i < 0 else float(_levels(target, start, end, shape)[i])
 
 
-def _mean_day(target: Target, start: date, end: date, last: date) -> float:
-    """Mean number of the days in the window up to ``last``: 1 is the first of the period,
-    and every day before it is 0."""
-    first = (window_start(target, start, end, last) - start).days + 1
-    final = (last - start).days + 1
-    if final < 1:
-        return 0.0
-    counted_from = max(first, 1)
-    return (counted_from + final) * (final - counted_from + 1) / 2 / (final - first + 1)
+def _levels(target: Target, start: date, end: date, shape: FloatArray | None) -> FloatArray:
+    """What a goal from–to asks of the value measured up to each day of ``[start, end)``."""
+    goal = target.goal
+    assert goal.from_ is not None and goal.to is not None
+    n = (end - start).days
+    is_shaped = goal.path == "last_year" and shape is not None
+    weights = _checked(shape, n) if is_shaped and shape is not None else np.ones(n)
+    gone = np.concatenate(([0.0], np.cumsum(np.cumsum(weights))))  # Σ over days of the way gone
+    days = np.arange(1, n + 1)
+    window = default_window_days(target, start, end) or n
+    counted = np.minimum(days, window)
+    reaches_back = target.measure.window_days is not None
+    mean = (gone[days] - gone[days - counted]) / (window if reaches_back else counted)
+    way = mean / mean[-1]
+    xs = [0.0, *(way[(day - start).days] for day, _ in goal.steps), 1.0]
+    ys = [goal.from_, *(value for _, value in goal.steps), goal.to]
+    levels: FloatArray = np.interp(way, xs, ys)
+    return levels
 
 
-def share_of_sum(target: Target, start: date, end: date, last: date) -> float:
-    """The part of a sum's goal that is due by the end of ``last``, in plain days.
+def share_of_sum(
+    target: Target, start: date, end: date, last: date, shape: FloatArray | None = None
+) -> float:
+    """The part of a sum's goal that is due by the end of ``last``.
 
-    Of the whole period, or of the measuring window when the target has one;
-    the window that reaches before the period is always whole.
+    Of the whole period, in plain days or by ``shape`` (a weight for each day of
+    the period: weekdays, last year); or of the measuring window when the target
+    has one, in plain days. The window that reaches before the period is always
+    whole.
     """
-    whole = default_window_days(target, start, end) or (end - start).days
-    counted = (last - window_start(target, start, end, last)).days + 1
-    return max(counted, 0) / whole
+    window = default_window_days(target, start, end)
+    n = (end - start).days
+    counted = max((last - window_start(target, start, end, last)).days + 1, 0)
+    if window is None and shape is not None:
+        weights = _checked(shape, n)
+        return float(weights[:counted].sum() / weights.sum())
+    return counted / (window or n)
 
 
 def path_points(
-    target: Target, start: date, end: date, kpi: Kpi | None = None
+    target: Target,
+    start: date,
+    end: date,
+    kpi: Kpi | None = None,
+    shape: FloatArray | None = None,
 ) -> list[tuple[date, float]]:
     """What the goal asks for on every day of ``[start, end)``: the line in a chart.
 
     ``start`` and ``end`` are the period's. For a goal from–to it is the path as
     a trailing window sees it. For a sum (pass ``kpi``) it is the total due by
-    the end of the day. `between` has two lines, so it has none here.
+    the end of the day. ``shape`` is that of ``path_level`` and ``share_of_sum``.
+    `between` has two lines, so it has none here.
     """
     goal = target.goal
     level = {"at_least": goal.at_least, "at_most": goal.at_most, "maintain": goal.maintain}
-    points: list[tuple[date, float]] = []
-    for day in _days(start, end):
-        expected = level.get(goal.kind)
-        if goal.kind == "from_to":
-            expected = path_level(target, start, end, day)
-        if expected is not None:
-            part = share_of_sum(target, start, end, day) if kpi and kpi.is_sum else 1.0
-            points.append((day, expected * part))
-    return points
+    days = list(_days(start, end))
+    expected = level.get(goal.kind)
+    levels = [] if expected is None else [expected] * len(days)
+    if goal.kind == "from_to":
+        levels = _levels(target, start, end, shape).tolist()
+    if kpi is not None and kpi.is_sum:
+        levels = [
+            asked * share_of_sum(target, start, end, day, shape)
+            for day, asked in zip(days, levels, strict=False)
+        ]
+    return list(zip(days, levels, strict=False))
+
+
+def last_year_weights(series: Series, start: date, end: date, kpi: Kpi) -> FloatArray | None:
+    """How much came in 52 weeks before each day of ``[start, end)``, all above or equal to 0.
+
+    The numerator of a sum, the denominator of a ratio: how much there was to
+    measure. Weekdays fall together. A day that is not known counts as the mean
+    of its weekday. None without at least four fifths of last year's days, or
+    when nothing came in.
+    """
+    first = start - LAST_YEAR
+    volume = series.numerator if kpi.is_sum else series.denominator
+    if volume is None:
+        return None
+    n = (end - start).days
+    found = np.full(n, np.nan)
+    place = series.place(first, first + timedelta(days=n - 1))
+    offset = max((series.first_day - first).days, 0)
+    found[offset : offset + place.stop - place.start] = volume[place][: max(n - offset, 0)]
+    known = np.isfinite(found) & (found >= 0)
+    if known.sum() < KNOWN_SHARE * n or not found[known].sum() > 0:
+        return None
+    for weekday in range(min(7, n)):
+        same = np.arange(weekday, n, 7)
+        told = same[known[same]]
+        rest = same[~known[same]]
+        found[rest] = found[told].mean() if told.size else found[known].mean()
+    return found
+
+
+def _checked(shape: FloatArray, days: int) -> FloatArray:
+    """Weights that can be divided by. Raises ValueError for any others."""
+    if len(shape) != days or not np.isfinite(shape).all() or (shape < 0).any() or shape.sum() <= 0:
+        raise ValueError(f"a shape needs {days} finite weights, none below 0 and not all 0")
+    return shape
 
 
 def trailing_values(series: Series, window_days: int, kpi: Kpi) -> list[tuple[date, float]]:
