@@ -106,6 +106,41 @@ QUERIES: dict[Table, Query] = {
             **_CONVERSIONS,
         },
     ),
+    # how long after the click conversions came; conversion metrics only, here too
+    tables.ADS_CONVERSION_LAG_DAY: Query(
+        "customer",
+        {
+            **_FACT,
+            "conversion_lag_bucket": "segments.conversion_lag_bucket",
+            **_MONEY,
+            "conversions": "metrics.conversions",
+            "conversions_value": "metrics.conversions_value",
+        },
+    ),
+}
+
+# The days after the click that a bucket stands for: from the first, up to but without the second.
+# Source: https://developers.google.com/google-ads/api/reference/rpc/v26/ConversionLagBucketEnum.ConversionLagBucket
+LAG_BUCKETS: dict[str, tuple[int, int]] = {
+    "LESS_THAN_ONE_DAY": (0, 1),
+    "ONE_TO_TWO_DAYS": (1, 2),
+    "TWO_TO_THREE_DAYS": (2, 3),
+    "THREE_TO_FOUR_DAYS": (3, 4),
+    "FOUR_TO_FIVE_DAYS": (4, 5),
+    "FIVE_TO_SIX_DAYS": (5, 6),
+    "SIX_TO_SEVEN_DAYS": (6, 7),
+    "SEVEN_TO_EIGHT_DAYS": (7, 8),
+    "EIGHT_TO_NINE_DAYS": (8, 9),
+    "NINE_TO_TEN_DAYS": (9, 10),
+    "TEN_TO_ELEVEN_DAYS": (10, 11),
+    "ELEVEN_TO_TWELVE_DAYS": (11, 12),
+    "TWELVE_TO_THIRTEEN_DAYS": (12, 13),
+    "THIRTEEN_TO_FOURTEEN_DAYS": (13, 14),
+    "FOURTEEN_TO_TWENTY_ONE_DAYS": (14, 21),
+    "TWENTY_ONE_TO_THIRTY_DAYS": (21, 30),
+    "THIRTY_TO_FORTY_FIVE_DAYS": (30, 45),
+    "FORTY_FIVE_TO_SIXTY_DAYS": (45, 60),
+    "SIXTY_TO_NINETY_DAYS": (60, 90),
 }
 
 # Every account at or below the one that is asked, managers included.

@@ -94,6 +94,21 @@ ADS_CONVERSION_ACTION_DAY = Table(
     max_days=QUARTER_DAYS,
     retention_days=ADS_RETENTION_DAYS,
 )
+# Read whole like any other: what arrived within a day is complete for a day of two days old,
+# so that the first run already tells how late an account's conversions are.
+ADS_CONVERSION_LAG_DAY = Table(
+    "google_ads",
+    "conversion_lag_day",
+    (
+        *_ADS_FACT,
+        Column("conversion_lag_bucket", TEXT, "LESS_THAN_ONE_DAY … SIXTY_TO_NINETY_DAYS"),
+        _ADS_MONEY,
+        *_ADS_CONVERSIONS[:2],
+    ),
+    key=("account_id", "date_day", "conversion_lag_bucket"),
+    max_days=366,
+    retention_days=ADS_RETENTION_DAYS,
+)
 ADS_CONVERSION_ACTION = Table(
     "google_ads",
     "conversion_action",
@@ -213,6 +228,7 @@ ALL: tuple[Table, ...] = (
     ADS_ACCOUNT_DAY,
     ADS_CAMPAIGN_DAY,
     ADS_CONVERSION_ACTION_DAY,
+    ADS_CONVERSION_LAG_DAY,
     GA4_CHANNEL_DAY,
     GA4_CAMPAIGN_DAY,
     GA4_KEY_EVENT_DAY,

@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 from connectors.sandbox.gaql import Condition, GaqlError, Query, during, read_date
 from connectors.sandbox.google_ads_fields import (
     ACTION_SEGMENTS,
+    CONVERSION_SEGMENTS,
     CORE_DATE_SEGMENTS,
+    LAG_SEGMENT,
     RATIOS,
     Field,
     Resource,
@@ -24,6 +26,7 @@ from connectors.sandbox.google_ads_fields import (
     field_of,
 )
 from connectors.sandbox.world import ADS_METRICS, AdAccount, World
+from connectors.sandbox.world_lag import Split
 
 # daily figures are kept for 37 months; older ones only by month or longer
 DAILY_MONTHS = 37
@@ -105,23 +108,27 @@ class Answers:
     def _facts(
         self, query: Query, account: AdAccount, today: date, days: tuple[date, date]
     ) -> pa.Table:
-        kind = "actions" if any(n in ACTION_SEGMENTS for n in query.fields) else "all"
-        key: Hashable = (account.customer_id, kind, today, self.world.revision)
+        split: Split = ""
+        if any(n in ACTION_SEGMENTS for n in query.fields):
+            split = "action"
+        elif LAG_SEGMENT in query.fields:
+            split = "lag"
+        key: Hashable = (account.customer_id, split, today, self.world.revision)
         if self.world.is_monthly(account.customer_id):
             # what is asked is made for the question: keeping it would keep too much
-            return self._make_facts(account, kind == "actions", today, days)
+            return self._make_facts(account, split, today, days)
         with self._lock:
             if key not in self._bases:
-                self._bases[key] = self._make_facts(account, kind == "actions", today, days)
+                self._bases[key] = self._make_facts(account, split, today, days)
                 if len(self._bases) > 8:
                     self._bases.popitem(last=False)
             return self._bases[key]
 
     def _make_facts(
-        self, account: AdAccount, by_action: bool, today: date, window: tuple[date, date]
+        self, account: AdAccount, split: Split, today: date, window: tuple[date, date]
     ) -> pa.Table:
         customer = account.customer_id
-        facts = self.world.ads_facts_between(customer, today, *window, by_action=by_action)
+        facts = self.world.ads_facts_between(customer, today, *window, split=split)
         days = facts["date_day"].combine_chunks().dictionary_encode()
         calendar: list[date] = days.dictionary.to_pylist()
 
@@ -143,7 +150,9 @@ class Answers:
                 facts["campaign_id"], self.world.ads_campaigns(customer, today), customer
             ),
         }
-        if by_action:
+        if split == "lag":
+            columns[LAG_SEGMENT] = facts["conversion_lag_bucket"]
+        elif split == "action":
             columns |= {
                 "segments.conversion_action": _resource_names(
                     customer, "conversionActions", facts["conversion_action_id"]
@@ -154,7 +163,7 @@ class Answers:
         for metric in ADS_METRICS:
             if metric in facts.column_names:
                 columns[f"metrics.{metric}"] = facts[metric]
-        if not by_action:
+        if not split:
             columns["metrics.interactions"] = facts["clicks"]
             columns["metrics.view_through_conversions"] = pa.repeat(
                 pa.scalar(0, pa.int64()), facts.num_rows
@@ -447,7 +456,7 @@ def _group(rows: pa.Table, query: Query, resource: Resource, metrics: Sequence[s
         *ordered,
     ]
     keys = [n for n in dict.fromkeys(keys) if n in rows.column_names]
-    if set(keys) >= _GRAIN and not any(n in ACTION_SEGMENTS for n in query.fields):
+    if set(keys) >= _GRAIN and not any(n in CONVERSION_SEGMENTS for n in query.fields):
         return _with_ratios(rows.select([*keys, *_parts(metrics, rows)]), metrics)
     return _add_up(rows, keys, metrics)
 

@@ -33,6 +33,9 @@ ACTION_SEGMENTS = tuple(
     f"segments.{name}"
     for name in ("conversion_action", "conversion_action_name", "conversion_action_category")
 )
+LAG_SEGMENT = "segments.conversion_lag_bucket"
+# with these only conversion metrics go together
+CONVERSION_SEGMENTS = (*ACTION_SEGMENTS, LAG_SEGMENT)
 CONVERSION_METRICS = tuple(
     f"metrics.{name}"
     for name in (
@@ -104,7 +107,7 @@ class Resource:
     metrics: tuple[str, ...] = ()
 
 
-_SEGMENTS = (*DATE_SEGMENTS, "segments.device", "segments.ad_network_type", *ACTION_SEGMENTS)
+_SEGMENTS = (*DATE_SEGMENTS, "segments.device", "segments.ad_network_type", *CONVERSION_SEGMENTS)
 RESOURCES: dict[str, Resource] = {
     resource.name: resource
     for resource in (
@@ -240,20 +243,22 @@ def _check_segment(resource: Resource, name: str) -> None:
 
 
 def _check_together(query: Query, fields: dict[str, Field]) -> None:
-    by_action = [name for name in fields if name in ACTION_SEGMENTS]
+    of_conversions = [name for name in fields if name in CONVERSION_SEGMENTS]
     other = [
         name
         for name, f in fields.items()
         if f.category == "METRIC" and name not in CONVERSION_METRICS
     ]
-    if by_action and other:
-        listed = ", ".join(f"'{name}'" for name in by_action)
+    if of_conversions and other:
+        listed = ", ".join(f"'{name}'" for name in of_conversions)
         metrics = ", ".join(f"'{name}'" for name in other)
         raise GaqlError(
             "PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
             f"Cannot select or filter on the following segments: {listed}, since segments are "
             f"not compatible with the following metrics: {metrics}.",
         )
+    if LAG_SEGMENT in fields and any(name in ACTION_SEGMENTS for name in fields):
+        raise NotModelledError("the sandbox holds no lag buckets by conversion action")
     for name, found in fields.items():
         if name in query.select or name in CORE_DATE_SEGMENTS:
             continue

@@ -46,8 +46,8 @@ from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.gaql import Condition, GaqlError, Query, parse
 from connectors.sandbox.google_ads_answers import Answers
 from connectors.sandbox.google_ads_fields import (
-    ACTION_SEGMENTS,
     CONVERSION_METRICS,
+    CONVERSION_SEGMENTS,
     RESOURCES,
     ROW,
     Field,
@@ -821,12 +821,12 @@ def _selectable_with(one: Field) -> list[str]:
         if one.name in everything or one.head in (resource.name, *resource.attributed):
             found |= dict.fromkeys(everything)
     for name in list(found):
-        by_action = one.name in ACTION_SEGMENTS and name.startswith("metrics.")
+        of_conversions = one.name in CONVERSION_SEGMENTS and name.startswith("metrics.")
         of_delivery = (
             one.category == "METRIC"
             and one.name not in CONVERSION_METRICS
-            and name in ACTION_SEGMENTS
+            and name in CONVERSION_SEGMENTS
         )
-        if (by_action and name not in CONVERSION_METRICS) or of_delivery or name == one.name:
+        if (of_conversions and name not in CONVERSION_METRICS) or of_delivery or name == one.name:
             del found[name]
     return list(found)

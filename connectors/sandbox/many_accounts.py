@@ -33,6 +33,7 @@ from connectors.sandbox.story import (
     Site,
 )
 from connectors.sandbox.world_days import Flags, Floats, Ints, quantise, texts
+from connectors.sandbox.world_lag import BUCKETS, Split, lag_buckets
 
 FIRST_DAY = date(2023, 11, 1)
 MANAGER_ID = "1000000003"
@@ -256,29 +257,23 @@ class MonthlyAds:
 
     # --- as of a day --------------------------------------------------------------------------
 
-    def facts(self, as_of: date, first: date = FIRST_DAY, last: date = LAST_DAY) -> pa.Table:
-        """Return the months that have days from ``first`` to ``last``, as `World.ads_facts`."""
-        return self._joined(as_of, first, last, by_action=False)
-
-    def conversion_facts(
-        self, as_of: date, first: date = FIRST_DAY, last: date = LAST_DAY
+    def facts(
+        self, as_of: date, first: date = FIRST_DAY, last: date = LAST_DAY, split: Split = ""
     ) -> pa.Table:
-        return self._joined(as_of, first, last, by_action=True)
-
-    def _joined(self, as_of: date, first: date, last: date, by_action: bool) -> pa.Table:
+        """Return the months that have days from ``first`` to ``last``, as `World.ads_facts`."""
         months = list(_months(max(first, FIRST_DAY), min(last, LAST_DAY, as_of)))
-        tables = [self._seen(start, as_of, by_action) for start in months]
+        tables = [self._seen(start, as_of, split) for start in months]
         if not tables:
-            return self._seen(FIRST_DAY, as_of, by_action).slice(0, 0)
+            return self._seen(FIRST_DAY, as_of, split).slice(0, 0)
         return pa.concat_tables(tables).combine_chunks()
 
-    def _seen(self, start: date, as_of: date, by_action: bool) -> pa.Table:
+    def _seen(self, start: date, as_of: date, split: Split) -> pa.Table:
         month, width = self._month(start), len(self._plan_of)
         cells = len(month.impressions)
         today = (as_of - start).days
-        kinds = 3 if by_action else 1
+        kinds = {"": 1, "action": 3, "lag": len(BUCKETS)}[split]
         columns: dict[str, npt.NDArray[Any]] = {}
-        if not by_action:
+        if not split:
             day = np.arange(cells) // width
             still = day > today - _INVALID_CLICKS_STAY
             for name, valid, invalid in (
@@ -291,11 +286,13 @@ class MonthlyAds:
                 part = (values * _PARTIAL / unit).astype(np.int64) * unit
                 columns[name] = np.select([day < today, day == today], [values, part], 0)
             columns["cost_micros"] = np.where(columns["clicks"] > 0, columns["cost_micros"], 0)
-        columns |= self._conversions(month, today, cells, kinds)
+        columns |= self._conversions(month, today, cells, kinds, split)
         some = np.flatnonzero(np.any([c != 0 for c in columns.values()], axis=0))
         table = self._dimensions(some // kinds, start, as_of)
-        if by_action:
-            which = some % kinds
+        which = some % kinds
+        if split == "lag":
+            table["conversion_lag_bucket"] = texts(BUCKETS, which)
+        elif split == "action":
             for column, named in (
                 ("conversion_action_id", [a.id for a in self.actions]),
                 ("conversion_action_name", [a.name for a in self.actions]),
@@ -305,7 +302,7 @@ class MonthlyAds:
         return pa.table(table | {n: pa.array(c[some]) for n, c in columns.items()})
 
     def _conversions(
-        self, month: _Month, today: int, cells: int, kinds: int
+        self, month: _Month, today: int, cells: int, kinds: int, split: Split
     ) -> dict[str, npt.NDArray[Any]]:
         width = len(self._plan_of)
         length = cells * kinds
@@ -331,7 +328,12 @@ class MonthlyAds:
                     total = np.zeros(length)
                     for m, at, seen in parts:
                         chosen = seen if prefix else seen & (m.action != _CART)
-                        index = at[chosen] * kinds + (m.action[chosen] if kinds > 1 else 0)
+                        index = at[chosen] * kinds
+                        if split == "action":
+                            index = index + m.action[chosen]
+                        elif split == "lag":
+                            delay = m.day - m.cell // width
+                            index = index + lag_buckets(delay[chosen], m.hour[chosen])
                         worth = (m.value if what else m.credit)[chosen]
                         total += np.bincount(index, worth, length)
                     columns[f"{prefix}conversions{what}{suffix}"] = total

@@ -48,6 +48,7 @@ from connectors.sandbox.story import (
 )
 from connectors.sandbox.world_ads import AdsDays
 from connectors.sandbox.world_ga4 import Ga4Days
+from connectors.sandbox.world_lag import Split
 from connectors.sandbox.world_search import SearchDays
 
 __all__ = ["AdAccount", "ConversionAction", "Ga4Property", "Site", "World"]
@@ -135,7 +136,7 @@ class World:
         Over the actions they add up to `ads_facts`, exactly.
         """
         if customer_id in self._monthly:
-            return self.ads_facts_between(customer_id, as_of, date.min, date.max, by_action=True)
+            return self.ads_facts_between(customer_id, as_of, date.min, date.max, "action")
         return self._table(
             ("actions", customer_id, as_of),
             lambda: self._restated(
@@ -143,16 +144,33 @@ class World:
             ),
         )
 
+    def ads_lag_facts(self, customer_id: str, as_of: date) -> pa.Table:
+        """The conversion columns of `ads_facts`, a row per bucket of days after the click too.
+
+        Over the buckets they add up to `ads_facts`, exactly.
+        """
+        if customer_id in self._monthly:
+            return self.ads_facts_between(customer_id, as_of, date.min, date.max, "lag")
+        return self._table(
+            ("lags", customer_id, as_of),
+            lambda: self._restated(
+                "google_ads", customer_id, self._ads(customer_id).lag_facts(as_of)
+            ),
+        )
+
     def ads_facts_between(
-        self, customer_id: str, as_of: date, first: date, last: date, by_action: bool = False
+        self, customer_id: str, as_of: date, first: date, last: date, split: Split = ""
     ) -> pa.Table:
-        """`ads_facts` (or `ads_conversion_facts`), at least the days ``first`` to ``last``."""
+        """`ads_facts`, or split by action or lag, at least the days ``first`` to ``last``."""
         monthly = self._monthly.get(customer_id)
         if monthly is None:
-            whole = self.ads_conversion_facts if by_action else self.ads_facts
+            whole = {
+                "": self.ads_facts,
+                "action": self.ads_conversion_facts,
+                "lag": self.ads_lag_facts,
+            }[split]
             return whole(customer_id, as_of)
-        facts = monthly.conversion_facts if by_action else monthly.facts
-        return self._restated("google_ads", customer_id, facts(as_of, first, last))
+        return self._restated("google_ads", customer_id, monthly.facts(as_of, first, last, split))
 
     def is_monthly(self, customer_id: str) -> bool:
         """Tell whether the account's days are drawn by the month, and not kept."""

@@ -42,6 +42,7 @@ from connectors.sandbox.world_days import (
     steps,
     texts,
 )
+from connectors.sandbox.world_lag import BUCKETS, lag_buckets
 
 PARTIAL = 0.4  # of the day has gone when its own figures are read
 INVALID_CLICKS_STAY = 3  # days until clicks found invalid are taken off
@@ -318,6 +319,20 @@ class AdsDays:
                 "conversion_action_name": texts([a.name for a in self.actions], action),
                 "conversion_action_category": texts([a.category for a in self.actions], action),
             }
+            | {n: pa.array(c[some]) for n, c in columns.items()}
+        )
+
+    def lag_facts(self, as_of: date) -> pa.Table:
+        kinds = len(BUCKETS)
+
+        def place(events: Events, at: Ints) -> Ints:
+            return at * kinds + lag_buckets(events.day - self.day[events.cell], events.hour)
+
+        columns = conversion_sums(self._known(as_of), len(self.day) * kinds, place)
+        some = np.flatnonzero(np.any([c != 0 for c in columns.values()], axis=0))
+        return pa.table(
+            self._dimensions(some // kinds, as_of)
+            | {"conversion_lag_bucket": texts(BUCKETS, some % kinds)}
             | {n: pa.array(c[some]) for n, c in columns.items()}
         )
 

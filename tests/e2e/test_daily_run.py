@@ -304,6 +304,7 @@ def test_a_day_later_old_versions_are_history_and_the_rest_is_untouched(
         "google_ads__campaign_day": (True, True),
         "google_ads__account_day": (True, False),
         "google_ads__conversion_action_day": (True, False),
+        "google_ads__conversion_lag_day": (True, False),
         "ga4__channel_day": (True, False),
         "ga4__campaign_day": (True, False),
         "ga4__key_event_day": (True, False),

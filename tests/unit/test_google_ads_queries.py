@@ -12,7 +12,13 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from connectors import tables
 from connectors.base import DateWindow, Table
-from connectors.google_ads_queries import API_VERSION, CUSTOMER_CLIENTS, QUERIES, Query
+from connectors.google_ads_queries import (
+    API_VERSION,
+    CUSTOMER_CLIENTS,
+    LAG_BUCKETS,
+    QUERIES,
+    Query,
+)
 
 _module = import_module(f"google.ads.googleads.{API_VERSION}.services.types.google_ads_service")
 ROW = _module.GoogleAdsRow.pb(_module.GoogleAdsRow()).DESCRIPTOR
@@ -96,3 +102,15 @@ def test_no_query_filters_on_status_so_removed_campaigns_stay() -> None:
 def test_conversion_actions_are_segmented_without_delivery_metrics() -> None:
     asked = set(QUERIES[tables.ADS_CONVERSION_ACTION_DAY].fields.values())
     assert not asked & {"metrics.impressions", "metrics.clicks", "metrics.cost_micros"}
+    asked = set(QUERIES[tables.ADS_CONVERSION_LAG_DAY].fields.values())
+    metrics = {path for path in asked if path.startswith("metrics.")}
+    assert metrics == {"metrics.conversions", "metrics.conversions_value"}
+
+
+def test_the_lag_buckets_are_those_of_the_api_and_follow_one_another() -> None:
+    buckets = field_of("segments.conversion_lag_bucket").enum_type
+    assert buckets is not None
+    assert set(LAG_BUCKETS) == {v.name for v in buckets.values} - {"UNSPECIFIED", "UNKNOWN"}
+    edges = list(LAG_BUCKETS.values())
+    assert edges[0] == (0, 1) and edges[-1] == (60, 90)
+    assert [first for first, _ in edges[1:]] == [last for _, last in edges[:-1]]

@@ -126,6 +126,6 @@ def test_an_estimate_counts_a_request_for_each_slice_and_two_a_day_for_search_ro
 
     ads, search = estimates(plan_backfill(project, found, AS_OF, window))
 
-    # three daily tables and two that describe the present; site totals are one request
-    assert (ads.source, ads.requests) == ("google_ads", 5)
+    # four daily tables and two that describe the present; site totals are one request
+    assert (ads.source, ads.requests) == ("google_ads", 6)
     assert (search.source, search.requests) == ("search_console", 1 + 2 * 10 + 2 * 10)

@@ -185,6 +185,11 @@ DAYS = "segments.date BETWEEN '2026-10-01' AND '2026-10-31'"
             "PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
         ),
         (
+            "SELECT segments.conversion_lag_bucket, metrics.conversions, metrics.clicks "
+            f"FROM customer WHERE {DAYS}",
+            "PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
+        ),
+        (
             f"SELECT segments.conversion_action_name, metrics.conversions FROM campaign "
             f"WHERE {DAYS} AND metrics.clicks > 0",
             "PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
@@ -412,6 +417,31 @@ def test_resource_names_come_with_what_is_selected_unless_left_out() -> None:
     }
     bare = answer(f"{query} PARAMETERS omit_unselected_resource_names=true")[0]
     assert set(bare) == {"campaign.id", "customer.currency_code"}
+
+
+def test_lag_buckets_split_conversions_and_tell_how_late_they_came() -> None:
+    split = answer(
+        "SELECT segments.date, segments.conversion_lag_bucket, metrics.conversions, "
+        f"metrics.conversions_value FROM customer WHERE {DAYS}"
+    )
+    whole = answer(
+        f"SELECT metrics.conversions, metrics.conversions_value FROM customer WHERE {DAYS}"
+    )
+    for metric in ("metrics.conversions", "metrics.conversions_value"):
+        assert sum(row[metric] for row in split) == whole[0][metric]
+    buckets: dict[str, float] = {}
+    for row in split:
+        name = row["segments.conversion_lag_bucket"]
+        buckets[name] = buckets.get(name, 0) + row["metrics.conversions"]
+    # half of the orders come on the day of the click itself; the window is 30 days
+    assert buckets["LESS_THAN_ONE_DAY"] > 0.5 * whole[0]["metrics.conversions"]
+    assert buckets["TWO_TO_THREE_DAYS"] > buckets["SIX_TO_SEVEN_DAYS"] > 0
+    assert "THIRTY_TO_FORTY_FIVE_DAYS" not in buckets
+    (only,) = answer(
+        "SELECT segments.conversion_lag_bucket, metrics.conversions FROM customer "
+        f"WHERE {DAYS} AND segments.conversion_lag_bucket = 'SIX_TO_SEVEN_DAYS'"
+    )
+    assert only["metrics.conversions"] == buckets["SIX_TO_SEVEN_DAYS"]
 
 
 def test_conversion_actions_split_conversions_and_nothing_else() -> None:

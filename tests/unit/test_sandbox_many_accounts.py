@@ -81,6 +81,14 @@ def test_conversions_by_action_add_up_to_those_of_all(world: World) -> None:
         assert total(by_action, measure) == total(facts, measure) > 0
 
 
+def test_conversions_by_lag_add_up_to_those_of_all(world: World) -> None:
+    facts = world.ads_facts(ONE, DEMO_DAY)
+    by_lag = world.ads_lag_facts(ONE, DEMO_DAY)
+
+    assert total(by_lag, "conversions") == total(facts, "conversions") > 0
+    assert len(set(by_lag["conversion_lag_bucket"].to_pylist())) == 16  # those up to 30 days
+
+
 def test_by_click_and_by_order_the_same_conversions_are_counted(world: World) -> None:
     # orders after the last day are in the one and not in the other: 29 days at most
     facts = world.ads_facts(ONE, date(2026, 12, 31))

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from google.ads.googleads.v26.enums.types.conversion_lag_bucket import ConversionLagBucketEnum
 
 from connectors.sandbox.world import World
+from connectors.sandbox.world_lag import BUCKETS, lag_buckets
 
 DEMO_DAY = date(2026, 11, 20)
 YESTERDAY = date(2026, 11, 19)
@@ -340,6 +343,28 @@ def test_the_conversion_actions_add_up_to_the_campaign_exactly(world: World) -> 
         counted = by(actions, "conversion_action_name", lambda t: total(t, "conversions"))
         assert counted["In winkelwagen"] == 0
         assert counted["Aankoop"] > counted["Nieuwsbrief"] > 0
+
+
+def test_the_lag_buckets_add_up_to_the_account_exactly(world: World) -> None:
+    for customer_id in (NL, UK, TULP):
+        facts = world.ads_facts(customer_id, DEMO_DAY)
+        lags = world.ads_lag_facts(customer_id, DEMO_DAY)
+        for metric in ("conversions", "conversions_value", "all_conversions"):
+            assert total(lags, metric) == total(facts, metric) > 0
+
+
+def test_the_buckets_are_those_of_the_api() -> None:
+    # the first two are UNSPECIFIED and UNKNOWN
+    assert tuple(ConversionLagBucketEnum.ConversionLagBucket.__members__)[2:] == BUCKETS
+    # an hour as the fraction .75 is a click at .75 × 9973 = 7479.75: at .75 of its own day
+    lags = lag_buckets(np.array([0, 1, 2, 14, 29]), np.full(5, 0.75))
+    assert [BUCKETS[at] for at in lags] == [
+        "LESS_THAN_ONE_DAY",
+        "ONE_TO_TWO_DAYS",
+        "TWO_TO_THREE_DAYS",
+        "FOURTEEN_TO_TWENTY_ONE_DAYS",
+        "TWENTY_ONE_TO_THIRTY_DAYS",
+    ]
 
 
 def test_both_datings_of_conversions_hold_the_same_conversions(world: World) -> None:

@@ -160,6 +160,12 @@ CONVERSION_ACTION_DAYS = rows_of(
     (A, LAST, "21000000001", "700000001", "Aankoop", "PURCHASE", "EUR",
      1.0, 49.95, 1.0, 49.95),
 )
+CONVERSION_LAG_DAYS = rows_of(
+    "account_id date_day conversion_lag_bucket currency_code conversions conversions_value",
+    (A, FIRST, "LESS_THAN_ONE_DAY", "EUR", 9.5, 4000.25),
+    (A, FIRST, "FOURTEEN_TO_TWENTY_ONE_DAYS", "EUR", 3.0, 999.75),
+    (A, LAST, "LESS_THAN_ONE_DAY", "EUR", 1.0, 0.0),
+)
 CONVERSION_ACTIONS = rows_of(
     "account_id conversion_action_id conversion_action_name category status "
     "is_primary_for_goal click_through_window_days view_through_window_days",
@@ -193,6 +199,13 @@ CASES = [
         ("segments", "conversionActionName"),
         "conversion_action_name",
         CONVERSION_ACTION_DAYS,
+    ),
+    case(
+        tables.ADS_CONVERSION_LAG_DAY,
+        "Rq-lags",
+        ("customer", "currencyCode"),
+        "currency_code",
+        CONVERSION_LAG_DAYS,
     ),
     case(
         tables.ADS_CONVERSION_ACTION,
