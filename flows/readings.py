@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from connectors.registry import SOURCES
 from flows.kpis import Kpi
@@ -16,14 +19,13 @@ from flows.landing import now
 from flows.models import CheckResult
 from flows.report.model import SourceState
 from flows.settings import Client, Target
-from flows.targets.evaluation import DaySums, Evaluation, Freshness, Series
+from flows.targets.cube import Column, KpiCube, add_rows
+from flows.targets.evaluation import BoolArray, Evaluation, FloatArray, Freshness
 from flows.warehouse import transaction
 from flows.windows import days_between
 
-# what a segment is called whose dimension the platform left empty
-UNNAMED = "(unknown)"
-# a campaign is one by its id and is called by its latest name
-LABELS = {"campaign_id": "campaign_name"}
+# rows of a KPI that are in memory at a time, beside the arrays that they end up in
+ROWS_AT_A_TIME = 200_000
 
 
 def write_clients(connection: duckdb.DuckDBPyConnection, clients: Iterable[Client]) -> None:
@@ -71,89 +73,154 @@ def failing_checks(connection: duckdb.DuckDBPyConnection, client: str) -> tuple[
     )
 
 
-# --- the series of a target -------------------------------------------------------------------
+# --- the figures ------------------------------------------------------------------------------
+
+Cubes = dict[tuple[str, str], KpiCube]
 
 
-def read_series(
+def read_cubes(
     connection: duckdb.DuckDBPyConnection,
-    client: Client,
-    target: Target,
-    kpi: Kpi,
+    clients: Sequence[str],
+    kpis: Iterable[Kpi],
     first_day: date,
-    as_of: date,
-) -> tuple[Series, tuple[Series, ...]]:
-    """The daily sums of a target's scope from ``first_day`` to the day before ``as_of``.
+    last_day: date,
+) -> Cubes:
+    """By (client, KPI name) the figures from ``first_day`` to ``last_day``, both included.
 
-    Gives the total and, for a ``for_each`` target, one series a segment. A day
-    on which part of the scope has no numerator (or denominator) has none: a sum
-    of what happens to be known would be wrong.
+    Every KPI is read once, for all clients together. The days of a cube begin
+    where any of the clients has a first row, and end at ``last_day``. A client
+    of which nothing is known has a cube without cells.
     """
-    total = _read(connection, client, target, kpi, first_day, as_of, segment=None)
-    segments: list[Series] = []
-    if target.for_each:
-        segments = _read(connection, client, target, kpi, first_day, as_of, target.for_each)
-    return (total[0] if total else Series.of_days("", "", ())), tuple(segments)
+    found: Cubes = {}
+    for kpi in kpis:
+        found.update(read_kpi(connection, clients, kpi, first_day, last_day))
+    return found
 
 
-def _read(
+def read_kpi(
     connection: duckdb.DuckDBPyConnection,
-    client: Client,
-    target: Target,
+    clients: Sequence[str],
     kpi: Kpi,
     first_day: date,
-    as_of: date,
-    segment: str | None,
-) -> list[Series]:
-    conditions, values = ["client = ?", "date_day >= ?", "date_day < ?"], [
-        client.slug, first_day, as_of,
-    ]  # fmt: skip
-    for dimension, wanted in target.where.items():
-        column = _column(kpi, dimension)
-        conditions.append(f"{column} in ({', '.join('?' for _ in wanted)})")
-        values.extend(wanted)
-    # a segment without a name must not be mistaken for the total, which is ''
-    of_segment = (
-        f"coalesce(nullif({_column(kpi, segment)}::varchar, ''), '{UNNAMED}')" if segment else "''"
+    last_day: date,
+) -> Cubes:
+    """The cubes of one KPI; see `read_cubes`."""
+    if not clients:
+        return {}
+    cells = _read_cells(connection, clients, kpi, first_day, last_day)
+    begin = max(cells.first_day or first_day, first_day)
+    days = max((last_day - begin).days + 1, 0)
+    shape = (len(cells.clients), days)
+    has_row = np.zeros(shape, dtype=np.bool_)
+    numerator = np.zeros(shape)
+    denominator = None if kpi.is_sum else np.zeros(shape)
+    if cells.clients:
+        sides = [numerator] if denominator is None else [numerator, denominator]
+        _fill(connection, clients, kpi, begin, last_day, cells, has_row, sides)
+    found: Cubes = {}
+    for client in clients:
+        own = slice(bisect_left(cells.clients, client), bisect_right(cells.clients, client))
+        found[client, kpi.name] = KpiCube(
+            client,
+            kpi.name,
+            begin,
+            {name: Column.of(texts[own]) for name, texts in cells.dimensions.items()},
+            Column.of(cells.currencies[own]) if kpi.has_currency else None,
+            numerator[own],
+            None if denominator is None else denominator[own],
+            has_row[own],
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Every combination of client, dimension values and currency, in that order."""
+
+    clients: list[str]
+    dimensions: dict[str, list[str | None]]
+    currencies: list[str | None]
+    keys: NDArray[np.uint64]  # what tells a row's cell
+    salt: int  # of the keys
+    first_day: date | None
+
+
+def _read_cells(
+    connection: duckdb.DuckDBPyConnection,
+    clients: Sequence[str],
+    kpi: Kpi,
+    first_day: date,
+    last_day: date,
+) -> _Cells:
+    salt = 0
+    while True:
+        rows = connection.execute(
+            f"select {_key(kpi)}, min(date_day), client, {_currency(kpi)}{_dimensions(kpi)} "
+            f"from kpis.{kpi.name} where {_window(clients)} group by all",
+            [salt, *clients, first_day, last_day],
+        ).fetchall()
+        if len({row[0] for row in rows}) == len(rows):
+            break
+        salt += 1  # two cells with one key: once in a million million times
+    rows.sort(key=lambda row: [(text is not None, text) for text in (row[2], *row[4:], row[3])])
+    return _Cells(
+        clients=[row[2] for row in rows],
+        dimensions={name: [row[4 + i] for row in rows] for i, name in enumerate(kpi.dimensions)},
+        currencies=[row[3] for row in rows],
+        keys=np.array([row[0] for row in rows], dtype=np.uint64),
+        salt=salt,
+        first_day=min((row[1] for row in rows), default=None),
     )
-    label = _column(kpi, LABELS[segment]) if segment in LABELS else of_segment
-    currency = "currency_code" if kpi.has_currency else "null"
-    rows = connection.execute(
-        f"""
-        select
-            {of_segment} as segment,
-            max_by({label}::varchar, date_day) as label,
-            date_day,
-            case when count(numerator) = count(*) then sum(numerator)::double end as numerator,
-            case when count(denominator) = count(*) then sum(denominator)::double end
-                as denominator,
-            list(distinct {currency}) as currencies
-        from kpis.{kpi.name}
-        where {" and ".join(conditions)}
-        group by segment, date_day
-        order by segment, date_day
-        """,
-        values,
-    ).fetchall()
-    return _series_of(rows)
 
 
-def _column(kpi: Kpi, dimension: str) -> str:
-    if dimension not in kpi.dimensions:
-        raise ValueError(f"{kpi.name} has no dimension {dimension!r}")
-    return f'"{dimension}"'
+def _window(clients: Sequence[str]) -> str:
+    """The rows to read. Wants the clients, the first day and the last."""
+    return f"client in ({_places(clients)}) and date_day between ? and ?"
 
 
-def _series_of(rows: Sequence[tuple[Any, ...]]) -> list[Series]:
-    found: dict[str, tuple[str, list[DaySums], set[str]]] = {}
-    for segment, label, day, numerator, denominator, currencies in rows:
-        _, days, seen = found.setdefault(segment, (label, [], set()))
-        days.append(DaySums(day, numerator, denominator))
-        seen.update(c for c in currencies if c)
-        found[segment] = (label, days, seen)  # the latest label counts
-    return [
-        Series.of_days(segment, label or segment, tuple(days), tuple(sorted(seen)))
-        for segment, (label, days, seen) in found.items()
-    ]
+def _key(kpi: Kpi) -> str:
+    """A row's cell as a number, so that no text is read a row. Wants the salt."""
+    return f"hash(?::integer, client, {_currency(kpi)}{_dimensions(kpi)})"
+
+
+def _currency(kpi: Kpi) -> str:
+    return "currency_code::varchar" if kpi.has_currency else "null::varchar"
+
+
+def _dimensions(kpi: Kpi) -> str:
+    return "".join(f', "{name}"::varchar' for name in kpi.dimensions)
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection,
+    clients: Sequence[str],
+    kpi: Kpi,
+    begin: date,
+    last_day: date,
+    cells: _Cells,
+    has_row: BoolArray,
+    sides: Sequence[FloatArray],
+) -> None:
+    """Add every row to its cell and day; see `KpiCube` for what is 0, NaN and infinite."""
+    order = np.argsort(cells.keys)
+    sorted_keys = cells.keys[order]
+    flat_rows, flat_sides = has_row.reshape(-1), [side.reshape(-1) for side in sides]
+    names = ("numerator", "denominator")[: len(sides)]
+    values = ", ".join(f"{name}::double" for name in names)
+    reader = connection.execute(
+        f"select {_key(kpi)}, (date_day - ?::date)::integer, {values} "
+        f"from kpis.{kpi.name} where {_window(clients)}",
+        [cells.salt, begin, *clients, begin, last_day],
+    ).to_arrow_reader(ROWS_AT_A_TIME)
+    for batch in reader:
+        # looking up each key once, not once a row, saves two thirds of the time
+        keys = batch.column(0).dictionary_encode()
+        cell = order[np.searchsorted(sorted_keys, keys.dictionary.to_numpy())]
+        places = cell[keys.indices.to_numpy()] * has_row.shape[1] + batch.column(1).to_numpy()
+        flat_rows[places] = True
+        for column, flat in zip(batch.columns[2:], flat_sides, strict=True):
+            told = column.to_numpy(zero_copy_only=False)
+            add_rows(flat, places, told, column.is_null().to_numpy(zero_copy_only=False))
 
 
 # --- where the data stands --------------------------------------------------------------------
@@ -424,15 +491,26 @@ def _stored_evaluations(
     return found
 
 
-def status_history(
-    connection: duckdb.DuckDBPyConnection, client: str, target_id: str, before: date
-) -> tuple[tuple[date, str], ...]:
-    """(as_of, status) of a target's total on earlier days; the last word of each day counts."""
-    return tuple(
-        connection.execute(
-            "select as_of, max_by(status, known_at) from ops.evaluations "
-            "where client = ? and target_id = ? and segment = '' and as_of < ? "
-            "group by as_of order by as_of",
-            [client, target_id, before],
+def status_histories(
+    connection: duckdb.DuckDBPyConnection, clients: Sequence[str], before: date
+) -> dict[tuple[str, str], tuple[tuple[date, str], ...]]:
+    """By (client, target id) the (as_of, status) of the total on earlier days, oldest first.
+
+    The last word of each day counts.
+    """
+    if not clients:
+        return {}
+    return {
+        (client, target_id): tuple(zip(days, statuses, strict=True))
+        for client, target_id, days, statuses in connection.execute(
+            "select client, target_id, list(as_of order by as_of), list(status order by as_of) "
+            "from (select client, target_id, as_of, max_by(status, known_at) as status "
+            f"from ops.evaluations where client in ({_places(clients)}) and segment = '' "
+            "and as_of < ? group by all) group by all",
+            [*clients, before],
         ).fetchall()
-    )
+    }
+
+
+def _places(values: Sequence[object]) -> str:
+    return ", ".join("?" for _ in values)

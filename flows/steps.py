@@ -33,13 +33,15 @@ from flows.alerts.state import load_told, record_told, told_through
 from flows.database_file import WarehouseError, require_space
 from flows.intake import commit_landed, require_space_for
 from flows.killpoints import reach
+from flows.kpis import Kpi
 from flows.landing import Landed, land, now
 from flows.models import BuildReport, CheckResult, build, load_models, run_checks
 from flows.plan import Found, restatement_days
 from flows.project import Project, selection_of
 from flows.report.model import ClientView, SourceState, TargetView
 from flows.settings import Client, Target
-from flows.targets.evaluation import Evaluation, Status
+from flows.targets.cube import KpiCube
+from flows.targets.evaluation import Evaluation, Series, Status
 from flows.targets.judge import evaluate
 from flows.targets.periods import period_of
 from flows.warehouse import (
@@ -54,6 +56,8 @@ log = logging.getLogger("koers")
 
 # a chart shows this much of what came before the period
 LOOK_BACK_DAYS = 120
+# what the odds are learned from: this time last year, and the year before that to compare with
+HISTORY_DAYS = 3 * 366
 
 
 # --- extract ----------------------------------------------------------------------------------
@@ -207,7 +211,7 @@ def evaluate_targets(
     run_id = uuid.uuid4().hex
     moment = datetime.now(UTC)
     with project.warehouse.open() as connection:
-        views = [view_of(project, connection, project.client(slug), as_of) for slug in clients]
+        views = views_of(project, connection, clients, as_of)
         news = _news(connection, views) if notify else []
     # drawing the charts of a message takes a while: nobody waits for the warehouse meanwhile
     messages = [
@@ -277,52 +281,90 @@ def _rendered(
     ]
 
 
-def view_of(
-    project: Project, connection: duckdb.DuckDBPyConnection, client: Client, as_of: date
-) -> ClientView:
-    """Everything that is said of a client on a morning, judged afresh from the warehouse."""
+def views_of(
+    project: Project, connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
+) -> list[ClientView]:
+    """Everything that is said of each client on a morning, judged afresh from the warehouse.
+
+    Each KPI is read once for all clients, and let go of before the next one.
+    """
     known_at = now()
-    states = readings.source_states(connection, client, as_of)
-    return ClientView(
-        client=client,
-        as_of=as_of,
-        generated_at=known_at,
-        targets=tuple(
-            _target_view(project, connection, client, target, states, as_of, known_at)
-            for target in client.targets
-        ),
-        sources=states,
-        checks=readings.failing_checks(connection, client.slug),
+    chosen = [project.client(slug) for slug in clients]
+    run = _Run(
+        project,
+        as_of,
+        known_at,
+        {one.slug: readings.source_states(connection, one, as_of) for one in chosen},
+        readings.status_histories(connection, clients, as_of),
     )
+    judged: dict[tuple[str, str], TargetView] = {}
+    for name in sorted({target.kpi for client in chosen for target in client.targets}):
+        kpi = project.kpis[name]
+        asked = [(one, target) for one in chosen for target in one.targets if target.kpi == name]
+        first_day = min(_first_shown(target, as_of) for _, target in asked)
+        first_day = min(first_day, as_of - timedelta(days=HISTORY_DAYS))
+        owners = list(dict.fromkeys(client.slug for client, _ in asked))
+        cubes = readings.read_kpi(connection, owners, kpi, first_day, as_of - timedelta(days=1))
+        for client, target in asked:
+            view = run.target_view(client, target, kpi, cubes[client.slug, name])
+            judged[client.slug, target.id] = view
+    return [
+        ClientView(
+            client=client,
+            as_of=as_of,
+            generated_at=known_at,
+            targets=tuple(judged[client.slug, target.id] for target in client.targets),
+            sources=run.states[client.slug],
+            checks=readings.failing_checks(connection, client.slug),
+        )
+        for client in chosen
+    ]
 
 
-def _target_view(
-    project: Project,
-    connection: duckdb.DuckDBPyConnection,
-    client: Client,
-    target: Target,
-    states: Sequence[SourceState],
-    as_of: date,
-    known_at: datetime,
-) -> TargetView:
-    kpi = project.kpis[target.kpi]
+def _first_shown(target: Target, as_of: date) -> date:
+    """The first day that a chart of the target may show."""
     start, _ = period_of(target.period, as_of)
-    first_day = min(start, as_of) - timedelta(days=LOOK_BACK_DAYS)
-    total, segments = readings.read_series(connection, client, target, kpi, first_day, as_of)
-    freshness = readings.freshness_of(target, kpi, states, as_of)
-    restated = max(restatement_days(project, source) for source in kpi.sources)
-    judged = evaluate(
-        target, kpi, client.slug, total, segments, freshness, as_of, known_at, restated
-    )
-    return TargetView(
-        target=target,
-        kpi=kpi,
-        total=judged[0],
-        segments=tuple(judged[1:]),
-        series=total,
-        segment_series=segments,
-        history=readings.status_history(connection, client.slug, target.id, as_of),
-    )
+    return min(start, as_of) - timedelta(days=LOOK_BACK_DAYS)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What judging every target of a run rests on, beside the figures of its KPI."""
+
+    project: Project
+    as_of: date
+    known_at: datetime
+    states: dict[str, tuple[SourceState, ...]]  # by client
+    histories: dict[tuple[str, str], tuple[tuple[date, str], ...]]  # by client and target
+
+    def target_view(self, client: Client, target: Target, kpi: Kpi, cube: KpiCube) -> TargetView:
+        shown = _first_shown(target, self.as_of)
+        total = cube.series(target.where, since=shown)
+        segments: list[Series] = []
+        if target.for_each:
+            segments = cube.segments(target.where, target.for_each, since=shown)
+        freshness = readings.freshness_of(target, kpi, self.states[client.slug], self.as_of)
+        restated = max(restatement_days(self.project, source) for source in kpi.sources)
+        judged = evaluate(
+            target,
+            kpi,
+            client.slug,
+            total,
+            segments,
+            freshness,
+            self.as_of,
+            self.known_at,
+            restated,
+        )
+        return TargetView(
+            target=target,
+            kpi=kpi,
+            total=judged[0],
+            segments=tuple(judged[1:]),
+            series=total.since(shown),
+            segment_series=tuple(one.since(shown) for one in segments),
+            history=self.histories.get((client.slug, target.id), ()),
+        )
 
 
 def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list[Path]:
@@ -330,7 +372,7 @@ def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list
     from flows.report.page import render_report, write_report  # draws: slow to import
 
     with project.warehouse.open() as connection:
-        views = [view_of(project, connection, project.client(slug), as_of) for slug in clients]
+        views = views_of(project, connection, clients, as_of)
     written = []
     for view in views:
         path = project.settings.report_dir / f"{view.client.slug}.html"

@@ -121,52 +121,6 @@ class KpiCube:
             np.ones(np.shape(numerator), dtype=np.bool_) if has_row is None else has_row,
         )
 
-    @classmethod
-    def of_rows(
-        cls,
-        client: str,
-        kpi: str,
-        first_day: date,
-        columns: Mapping[str, Column],
-        currency: Column | None,
-        days: int,
-        places: IntArray,
-        numerator: tuple[FloatArray, BoolArray],
-        denominator: tuple[FloatArray, BoolArray] | None,
-    ) -> KpiCube:
-        """From one value a row, in any order; rows of the same cell and day are added up.
-
-        ``places`` is cell·days + day of each row. The values of each side come
-        with a flag where the source said nothing.
-        """
-        cells = len(currency) if currency else max(map(len, columns.values()), default=1)
-        has_row = np.zeros(cells * days, dtype=np.bool_)
-        has_row[places] = True
-        is_once = int(np.count_nonzero(has_row)) == len(places)
-
-        def spread(values: FloatArray, is_null: BoolArray) -> FloatArray:
-            told = np.where(is_null, 0.0, values)
-            told[~np.isfinite(told)] = inf
-            whole = np.zeros(cells * days)
-            if is_once:
-                whole[places] = told
-            else:  # smallest first: the last digit must not depend on the order of the rows
-                order = np.lexsort((told, places))
-                np.add.at(whole, places[order], told[order])
-            whole[places[is_null]] = np.nan
-            return whole.reshape(cells, days)
-
-        return cls(
-            client,
-            kpi,
-            first_day,
-            columns,
-            currency,
-            spread(*numerator),
-            None if denominator is None else spread(*denominator),
-            has_row.reshape(cells, days),
-        )
-
     @property
     def dimensions(self) -> tuple[str, ...]:
         return tuple(self.columns)
@@ -364,3 +318,15 @@ class KpiCube:
 def _known_where(sums: FloatArray, has_row: BoolArray) -> FloatArray:
     sums[~has_row] = np.nan
     return sums
+
+
+def add_rows(sums: FloatArray, places: IntArray, values: FloatArray, is_null: BoolArray) -> None:
+    """Add one value a row to the flat array of a cube's side, at cell·days + day.
+
+    A row that says nothing makes its day unknown whatever else there is of it;
+    what is told but is no number makes it infinite.
+    """
+    told = np.where(is_null, 0.0, values)
+    told[~np.isfinite(told)] = inf
+    np.add.at(sums, places, told)
+    sums[places[is_null]] = np.nan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from math import inf, isnan, nan
 from typing import Literal
@@ -115,6 +115,23 @@ class Series:
         start = min(max((first - self.first_day).days, 0), len(self))
         stop = min(max((last - self.first_day).days + 1, start), len(self))
         return slice(start, stop)
+
+    def since(self, first: date) -> Series:
+        """The same without the days before ``first``, in arrays of its own."""
+        kept = self.place(first, self.last_day)
+
+        def cut(values: FloatArray | None) -> FloatArray | None:
+            return None if values is None else values[kept].copy()
+
+        return replace(
+            self,
+            first_day=self.day_at(kept.start),
+            numerator=self.numerator[kept].copy(),
+            denominator=cut(self.denominator),
+            has_row=self.has_row[kept].copy(),
+            completeness=cut(self.completeness),
+            completeness_error=cut(self.completeness_error),
+        )
 
     def day_at(self, index: int) -> date:
         return self.first_day + timedelta(days=index)
