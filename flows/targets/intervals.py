@@ -81,11 +81,12 @@ def dispersion(
 ) -> float:
     """How much more the daily counts of a rate vary than chance: φ, at least 1.
 
-    Pearson's χ² over its degrees of freedom. DEFAULT_DISPERSION when there are
-    too few days or events to tell.
+    Pearson's χ² over its degrees of freedom, over the latest twelve weeks: over
+    years a level wanders, which is no day-to-day variation. DEFAULT_DISPERSION
+    when there are too few days or events to tell.
     """
     days = _Days.of(numerator, denominator, completeness, None)
-    return _dispersion(days)
+    return _dispersion(days.last(DISPERSION_DAYS + VOLUME_DAYS))
 
 
 def minimum_of_rate(level: float, phi: float = DEFAULT_DISPERSION) -> float | None:
@@ -285,8 +286,10 @@ def _ratio_interval(window: _Days, coverage: float) -> Interval | None:
     if ratio is None or n < 2:
         return None
     residual = window.numerator - ratio * window.exposure
-    variance = float(np.square(residual).sum()) * n / (n - 1) / float(window.exposure.sum()) ** 2
-    variance += (ratio * window.learning_error()) ** 2
+    exposed, learned = float(window.exposure.sum()), ratio * window.learning_error()
+    # products overflow to infinity, powers raise
+    variance = float(np.square(residual).sum()) * n / (n - 1) / (exposed * exposed)
+    variance += learned * learned
     half = float(stdtrit(n - 1, (1 + coverage) / 2)) * sqrt(variance)
     low = ratio - half
     if (window.numerator >= 0).all():

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
-from math import exp, inf, isclose, isfinite, log, sqrt
+from math import exp, inf, isclose, isfinite, log, log1p, sqrt
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from scipy.special import stdtr, stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 Method = Literal["rolling", "drift", "known"]
 Season = Literal["last_year", "unknown", "none"]
 
@@ -46,6 +47,9 @@ LEAST_HOLIDAYS = 3
 YEAR_DAYS = 364
 # Last year's days are averaged over so many, so that a peak may move by a few days.
 SEASON_SMOOTHING = 9
+# The season of another year comes some days sooner or later, and this much higher or lower.
+SEASON_SHIFT = 5
+SEASON_HEIGHT = 0.12
 # Nothing is foreseen better than within half a percent, however regular it was.
 LEAST_SPREAD = 0.005
 # One window without anything (a pause, a broken tag) may not decide the spread alone.
@@ -161,8 +165,9 @@ def project(
     which may still lie ahead. ``low`` and ``high`` are the goal's limits, both
     good. With a ``ramp`` the drift since its start counts too, and the odds are
     those of an endpoint. ``is_rate`` says that the ratio lies between 0 and 1.
-    ``completeness`` is the share of the numerator that is in, ``completeness_error``
-    the standard error of its logarithm.
+    ``completeness`` is the share of the numerator that is in (NaN: too young to
+    tell, so the day is projected), ``completeness_error`` the standard error of
+    its logarithm.
 
     None when there are fewer than 28 known days since the first with anything,
     when nothing happened lately, or when a figure is not finite: nothing is
@@ -239,8 +244,9 @@ class _Daily:
             return None
         in_ = None if share is None else share[window][cut]
         if in_ is not None:
-            # a day of which no share is known is taken to be whole
-            in_ = np.clip(np.where(np.isfinite(in_), in_, 1.0), 0.0, 1.0)
+            # of a day too young to tell nothing is known but its exposure
+            num = np.where(np.isfinite(in_), num, 0.0)
+            in_ = np.clip(np.where(np.isfinite(in_), in_, 0.0), 0.0, 1.0)
         err = None
         if in_ is not None and error is not None:
             err = error[window][cut]
@@ -293,11 +299,13 @@ def _project(
 
     # the rate that goes on, and how wrong that has been
     running = _Running.of(series.numerator, exposure * share)
-    if ramp is None:
-        skip_days = LEVEL_DAYS_OF_SUM if is_sum else 0
-        outlook = _going_on(series, running, ahead, is_sum, is_rate, season, skip_days)
-    else:
+    if remaining <= 0:
+        outlook: _Outlook | None = _Outlook(0.0, 0.0, LEAST_FREEDOM, 0)
+    elif ramp is not None and _can_be(ramp.level_from, is_rate) and _can_be(ramp.level_to, is_rate):
         outlook = _drifting(series, running, ramp, ahead, is_rate)
+    else:
+        skip_season = is_sum and season == "last_year"
+        outlook = _going_on(series, running, ahead, is_rate, skip_season)
     if outlook is None:
         return None
     spread = sqrt(outlook.spread**2 + (shape_spread**2 if is_sum else 0.0))
@@ -349,22 +357,17 @@ def _project(
 
 
 def _going_on(
-    series: _Daily,
-    running: _Running,
-    ahead: slice,
-    is_sum: bool,
-    is_rate: bool,
-    season: Season,
-    skip_days: int,
+    series: _Daily, running: _Running, ahead: slice, is_rate: bool, skip_season: bool
 ) -> _Outlook | None:
     """The rate of the latest weeks goes on; its spread is that of the same forecast in the past."""
-    level_days = min(LEVEL_DAYS_OF_SUM if is_sum else LEVEL_DAYS_OF_RATIO, series.n // 2)
+    level_days = LEVEL_DAYS_OF_SUM if series.denominator is None else LEVEL_DAYS_OF_RATIO
+    level_days = min(level_days, series.n // 2)
     rate = running.level(level_days)
-    if not (rate > 0 and (rate < 1 or not is_rate)):
+    if not _can_be(rate, is_rate):
         return None
     days = ahead.stop - ahead.start
     gap, reach = (ahead.start - series.n, days) if days else (0, 7)
-    skip = _same_season(series, ahead, skip_days) if skip_days and season == "last_year" else None
+    skip = _same_season(series, ahead, level_days) if skip_season else None
     errors, scale, freedom = _errors(running, level_days, gap, reach, is_rate, skip=skip)
     if errors.size == 0:
         return None
@@ -381,7 +384,8 @@ def _learning(series: _Daily, exposure: FloatArray, inside: slice, remaining: fl
     wrong = exposure * series.error
     recent = slice(max(series.n - LEVEL_DAYS_OF_SUM, 0), series.n)
     of_rate = float(wrong[recent].sum()) / max(float(exposure[recent].sum()), 1e-300)
-    return float(wrong[inside].sum()) / remaining + min(of_rate, 1.0)
+    relative = float(wrong[inside].sum()) / remaining + of_rate
+    return sqrt(log1p(relative**2))  # of a log-normal with this relative deviation
 
 
 def _shares(weights: FloatArray) -> FloatArray:
@@ -415,6 +419,14 @@ class _Running:
     @property
     def n(self) -> int:
         return self.numerator.size - 1
+
+    def between(self, begin: IntArray, stop: IntArray) -> FloatArray:
+        """Σnumerator / Σexposure of [begin, stop), cut off at both ends of the series."""
+        begin, stop = np.clip(begin, 0, self.n), np.clip(stop, 0, self.n)
+        return np.asarray(
+            (self.numerator[stop] - self.numerator[begin])
+            / (self.exposure[stop] - self.exposure[begin])
+        )
 
     def level(self, days: int, last: int | None = None) -> float:
         """Σnumerator / Σexposure of the ``days`` before index ``last``; NaN without exposure."""
@@ -498,36 +510,36 @@ def _season(
         return "unknown" if is_q4 else "none", plain, 0.0
     if not use_shape:
         return "none", plain, 0.0
-    half = SEASON_SMOOTHING // 2
-    logs = np.zeros(days)
-    counted = 0
-    for back in years:  # at most three
-        level = running.level(LEVEL_DAYS_OF_SUM, n - back)
-        at = np.arange(ahead.start, ahead.stop) - back
-        begin, stop = np.maximum(at - half, 0), np.minimum(at + half + 1, n)
-        smooth = (running.numerator[stop] - running.numerator[begin]) / (
-            running.exposure[stop] - running.exposure[begin]
-        )
-        if not level > 0 or np.isnan(smooth).any():
-            continue
-        logs += np.log(np.maximum(smooth / level, exp(-LARGEST_ERROR)))
-        counted += 1
-    if counted == 0:
-        return "none", plain, 0.0
-    logs /= counted
     weights = series.weight[ahead]
     whole = float(weights.sum())
-    if whole <= 0:
-        return "none", plain, 0.0
-    change = log(float((weights * np.exp(logs)).sum()) / whole)
+    # one row a shift: as it was, and with the season some days earlier and later
+    shifts = np.array([0, -SEASON_SHIFT, SEASON_SHIFT])[:, None]
+    half = SEASON_SMOOTHING // 2
+    logs, counted = np.zeros((3, days)), 0
+    for back in years:  # at most three
+        at = np.arange(ahead.start, ahead.stop)[None, :] - back + shifts
+        last = n - back + shifts[:, 0]
+        level = running.between(last - LEVEL_DAYS_OF_SUM, last)
+        smooth = running.between(at - half, at + half + 1)
+        change = np.maximum(smooth / level[:, None], exp(-LARGEST_ERROR))
+        if not (np.isfinite(change).all() and (level > 0).all()):
+            continue
+        logs += np.log(change)
+        counted += 1
     skip = _same_season(series, ahead, LEVEL_DAYS_OF_SUM)
     errors, scale, _ = _errors(running, LEVEL_DAYS_OF_SUM, gap, days, False, skip=skip)
-    if errors.size == 0:
+    if counted == 0 or whole <= 0 or errors.size == 0:
         return "none", plain, 0.0
+    logs /= counted
+    changes = np.log(np.exp(logs) @ weights / whole)
+    seen = float(changes[0]) ** 2
     chance = float(np.square(errors).mean()) * scale**2 / counted
-    seasonal = max(change**2 - chance, 0.0)
-    part = seasonal / (seasonal + chance) if seasonal + chance > 0 else 0.0
-    return "last_year", np.exp(part * logs), sqrt(part * chance)
+    part = max(seen - chance, 0.0) / seen if seen > 0 else 0.0
+    # what it was by chance, another date, another height
+    variance = part * chance
+    variance += part**2 * float(np.square(changes[1:] - changes[0]).mean())
+    variance += part**2 * SEASON_HEIGHT**2 * seen * (1 + 1 / counted)
+    return "last_year", np.exp(part * logs[0]), sqrt(variance)
 
 
 def _same_season(series: _Daily, ahead: slice, level_days: int) -> BoolArray:
@@ -553,7 +565,7 @@ def _drifting(
     begun = ramp.start.toordinal() - series.first
     recent = min(LEVEL_DAYS_OF_SUM, n // 2)
     level = running.level(recent)
-    if not (level > 0 and (level < 1 or not is_rate)):
+    if not _can_be(level, is_rate):
         return None
     at = _there(level, is_rate)
     days = ahead.stop - ahead.start
@@ -575,8 +587,9 @@ def _drifting(
     if weeks_behind > 0:
         base_end = min(begun, n - recent)
         base = running.level(LEVEL_DAYS_OF_RATIO, base_end) if base_end > 0 else float("nan")
-        if not (base > 0 and (base < 1 or not is_rate)):
-            base = ramp.level_from
+        if not _can_be(base, is_rate):
+            # a sum's `from` is of a window, not of a unit of exposure
+            base = ramp.level_from if series.denominator is not None else level
         apart, apart_scale, _ = _errors(
             running,
             min(LEVEL_DAYS_OF_RATIO, n // 2),
@@ -711,6 +724,11 @@ def _transform(values: FloatArray, is_rate: bool) -> FloatArray:
     if is_rate:
         return np.asarray(np.log(values / (1 - values)))
     return np.asarray(np.log(values))
+
+
+def _can_be(value: float, is_rate: bool) -> bool:
+    """Whether a level has a logarithm (a logit): not zero, and no rate of 100%."""
+    return isfinite(value) and value > 0 and (value < 1 or not is_rate)
 
 
 def _there(value: float, is_rate: bool) -> float:

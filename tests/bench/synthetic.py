@@ -92,11 +92,11 @@ def roas_series(
 
 
 def q4_peak(random: Generator, days: int) -> FloatArray:
-    """Factor per day: every year a peak about late November, of another height and date."""
+    """Factor per day: every year a peak about late November, of another height and up to ten days apart."""
     factor = np.ones(days)
     height = random.uniform(0.4, 1.0)
     for year in range(FIRST.year, FIRST.year + days // 365 + 2):
-        middle = (date(year, 11, 27) - FIRST).days + random.integers(-10, 11)
+        middle = (date(year, 11, 27) - FIRST).days + random.integers(-5, 6)
         tall = height * random.uniform(0.8, 1.2)
         factor *= 1 + tall * np.exp(-0.5 * ((np.arange(days) - middle) / 14) ** 2)
     return factor
@@ -110,13 +110,18 @@ def ramp_series(
     trials = volume(random, days, mean=float(np.exp(random.uniform(np.log(800), np.log(8000)))))
     start, end = _logit(level_from), _logit(level_to)
     planned = (end - start) / (period - 14)
-    slopes = np.zeros(days)
-    # the plan works more or less, and not every week alike
-    success = random.choice([0.0, 1.0], p=[0.15, 0.85]) * random.normal(1.0, 0.45)
-    steps = random.normal(success, 0.5, period // 14 + 1)
-    slopes[history:] = np.repeat(steps, 14)[:period] * planned
+    # the plan works more or less, or not at all; evenly, or in steps that nobody foresaw
+    success = 0.0 if random.random() < 0.15 else float(random.normal(1.0, 0.4))
+    if random.random() < 0.5:
+        pace = random.normal(success, 0.5, period // 14 + 1)
+        move = np.repeat(pace, 14)[:period] * planned
+    else:
+        steps = int(random.integers(1, 5))
+        move = np.zeros(period)
+        sizes = random.dirichlet(np.full(steps, 3.0)) * success * (end - start)
+        np.add.at(move, random.integers(0, period - 14, steps), sizes)
+    slopes = np.concatenate([np.zeros(history), move])
     logit = start + np.cumsum(slopes) + np.cumsum(random.normal(0, 0.004, days))
-    logit -= np.cumsum(np.zeros(days))
     logit += _ar1(random, days, 0.3, 0.06)
     events = random.binomial(trials.astype(np.int64), 1 / (1 + np.exp(-logit)))
     return Daily(FIRST, events.astype(np.float64), trials)
