@@ -195,7 +195,7 @@ def ctr_view() -> TargetView:
     def climbing(day: date) -> float:
         start, end = date(2026, 10, 1), date(2026, 12, 31)
         share = max(0.0, (day - start).days / (end - start).days)
-        return 0.0304 + 0.0245 * share
+        return 0.0304 + 0.0285 * share
 
     target = Target(
         id="google-ads-ctr",

@@ -22,7 +22,7 @@ from flows.targets import (
     trailing_values,
 )
 from flows.targets.evaluation import DaySums, Evaluation, Freshness, Series
-from flows.targets.path import minimum_of_rate
+from flows.targets.intervals import minimum_of_rate
 
 OCT = date(2026, 10, 1)
 JAN = date(2027, 1, 1)
@@ -199,17 +199,20 @@ def test_a_band_tells_its_edges() -> None:
 
 
 def test_a_sum_is_compared_with_the_part_of_the_period_that_has_passed() -> None:
-    # 92 days; after 46 of them 4,600 of 9,200 are due
-    a_target = target(goal(at_least=9200))
+    # 92 days; after 46 of them 4,500 of 9,000 are due
+    a_target = target(goal(at_least=9000))
     as_of = date(2026, 11, 16)
     for a_day, status, reason in [
         (100, "on_track", "on_pace"),
-        (96, "at_risk", "near_pace"),
-        (94, "off_track", "off_pace"),
+        (96, "off_track", "near_pace"),  # it never varied: 8,832 is what it will come to
+        (92, "off_track", "off_pace"),
     ]:
         (told,) = judge(a_target, SESSIONS, days(OCT, date(2026, 11, 15), a_day), as_of)
-        assert told.expected == pytest.approx(4600)
+        assert told.expected == pytest.approx(4500)
         assert (told.value, told.status, told.reason) == (46 * a_day, status, reason)
+        assert told.projected == pytest.approx(92 * a_day)
+        # what is lacking, divided over the 46 days that are left
+        assert told.required == pytest.approx((9000 - 46 * a_day) / 46)
 
 
 def test_a_budget_that_runs_ahead_of_its_pace_is_off_track() -> None:
@@ -254,7 +257,7 @@ def test_a_ramp_that_hits_its_goal_is_never_shown_as_behind() -> None:
     for n in range(7, 92):
         (told,) = judge(a_target, CTR, rows, OCT + timedelta(days=n))
         assert told.value == pytest.approx(told.expected), n
-        assert (told.status, told.reason) == ("on_track", "on_path"), n
+        assert (told.details["standing"], told.reason) == ("on", "on_path"), n
     (told,) = judge(a_target, CTR, rows, JAN)
     assert (told.status, told.reason, told.goal) == ("achieved", "goal_met", 0.05)
     assert told.value == pytest.approx(0.05)
@@ -273,8 +276,12 @@ def test_a_falling_goal_is_on_its_path_when_it_is_below_it() -> None:
     a_target = target(goal(from_=0.10, to=0.05))
     below = days(OCT, date(2026, 11, 15), lambda i: 100 - 0.9 * i, 1000)
     above = days(OCT, date(2026, 11, 15), lambda i: 100 - 0.2 * i, 1000)
-    assert judge(a_target, CTR, below, date(2026, 11, 16))[0].status == "on_track"
-    assert judge(a_target, CTR, above, date(2026, 11, 16))[0].status == "off_track"
+    (good,) = judge(a_target, CTR, below, date(2026, 11, 16))
+    assert (good.details["standing"], good.reason) == ("on", "on_path")
+    (bad,) = judge(a_target, CTR, above, date(2026, 11, 16))
+    assert (bad.status, bad.reason) == ("off_track", "off_path")
+    assert good.probability is not None and bad.probability is not None
+    assert good.probability > 3 * bad.probability
 
 
 def test_a_goal_from_to_without_a_window_looks_at_no_more_than_the_last_four_weeks() -> None:
@@ -291,7 +298,7 @@ def test_a_rising_sum_is_measured_over_whole_windows() -> None:
     a_target = target(goal(from_=28_000, to=56_000), measure=Measure(window_days=28))
     rows = days(date(2026, 8, 1), date(2026, 12, 31), lambda i: 1000 if i < 61 else 2000)
     (told,) = judge(a_target, SESSIONS, rows, date(2026, 12, 1))
-    assert (told.value, told.status) == (56_000, "on_track")
+    assert (told.value, told.details["standing"]) == (56_000, "on")
     (told,) = judge(a_target, SESSIONS, rows, JAN)
     assert told.status == "achieved"
 
@@ -380,13 +387,22 @@ def test_below_the_minimum_volume_nothing_is_said() -> None:
 
 def test_a_rate_without_a_minimum_of_its_own_gets_the_formula() -> None:
     assert minimum_of_rate(0.03) == 2656  # 1.2816² · 2 · 0.97 / (0.04 · 0.03) = 2655.4
-    rows = days(OCT, date(2026, 11, 19), 2, 50)
-    told = only(judge(target(goal(at_least=0.03)), CTR, rows, DAY))
-    assert told[:2] == ("insufficient_data", "below_minimum")
+    # sixteen clicks are too few to tell how much the days vary: the formula's own φ of 2
+    rows = days(date(2026, 11, 12), date(2026, 11, 19), 2, 50)
+    a_target = target(goal(at_least=0.03), Period(start=date(2026, 11, 12), end=JAN, said="x"))
+    status, reason, details = only(judge(a_target, CTR, rows, DAY))
+    assert (status, reason) == ("insufficient_data", "below_minimum")
+    assert (details["denominator"], details["minimum"]) == (400, 2656)
+    # 2,256 to go at 50 a day
+    assert details["days_needed"] == 46
+    # days that vary no more than chance need half as much
+    steady = days(OCT, date(2026, 11, 19), 2, 26)
+    (_, _, details) = only(judge(target(goal(at_least=0.03)), CTR, steady, DAY))
+    assert details["minimum"] == minimum_of_rate(0.03, 1.0) == 1328
 
 
 def test_a_small_volume_is_no_success_at_the_end_either() -> None:
-    rows = days(OCT, date(2026, 12, 31), 2, 20)
+    rows = days(OCT, date(2026, 12, 31), 1, 10)
     assert only(judge(target(goal(at_least=0.03)), CTR, rows, JAN))[0] == "insufficient_data"
 
 
@@ -467,7 +483,7 @@ def test_days_before_the_very_first_load_are_missing_and_not_zero() -> None:
 def test_missing_days_do_not_slow_the_pace_of_a_sum() -> None:
     gone = (date(2026, 10, 10), date(2026, 10, 11))
     rows = [row for row in days(OCT, date(2026, 11, 15), 100) if row.date_day not in gone]
-    (told,) = judge(target(goal(at_least=9200)), SESSIONS, rows, date(2026, 11, 16), missing=gone)
+    (told,) = judge(target(goal(at_least=9000)), SESSIONS, rows, date(2026, 11, 16), missing=gone)
     assert (told.value, told.status) == (4400, "on_track")
 
 
@@ -573,7 +589,7 @@ def test_every_campaign_must_pass_and_the_total_takes_the_worst() -> None:
     whole = campaign("", 4.5)
     told = judge(EACH, ROAS, whole, DAY, parts)
     assert [one.segment for one in told] == ["", "1", "2", "3"]
-    assert [one.status for one in told] == ["off_track", "on_track", "off_track", "at_risk"]
+    assert [one.status for one in told] == ["off_track", "on_track", "off_track", "off_track"]
     assert told[0].value == pytest.approx(4.5)
     assert told[0].reason == "segments_failing"
     assert (told[0].details["failing"], told[0].details["judged"]) == (2, 3)
