@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from connectors.registry import SOURCES
@@ -21,6 +23,7 @@ from flows.report.model import SourceState
 from flows.settings import Client, Target
 from flows.targets.cube import Column, KpiCube, add_rows
 from flows.targets.evaluation import BoolArray, Evaluation, FloatArray, Freshness
+from flows.targets.status import FORGOTTEN_AFTER_DAYS, Earlier
 from flows.warehouse import transaction
 from flows.windows import days_between
 
@@ -413,13 +416,44 @@ def freshness_of(target: Target, kpi: Kpi, states: Sequence[SourceState], as_of:
 
 # --- evaluations ------------------------------------------------------------------------------
 
-_STORED = (
-    "client", "target_id", "segment", "segment_label", "as_of", "known_at", "value", "goal",
-    "status", "probability", "reason", "details", "expected", "adjusted_value", "numerator",
-    "denominator", "currency_code", "period_start", "period_end", "measured_from",
-    "measured_through", "days_missing", "completeness", "value_low", "value_high", "projected",
-    "projected_low", "projected_high", "required", "target_version",
-)  # fmt: skip
+_STORED = pa.schema(
+    [
+        ("client", pa.string()),
+        ("target_id", pa.string()),
+        ("segment", pa.string()),
+        ("segment_label", pa.string()),
+        ("as_of", pa.date32()),
+        ("known_at", pa.timestamp("us")),
+        ("value", pa.float64()),
+        ("goal", pa.float64()),
+        ("status", pa.string()),
+        ("probability", pa.float64()),
+        ("reason", pa.string()),
+        ("details", pa.string()),
+        ("expected", pa.float64()),
+        ("adjusted_value", pa.float64()),
+        ("numerator", pa.float64()),
+        ("denominator", pa.float64()),
+        ("currency_code", pa.string()),
+        ("period_start", pa.date32()),
+        ("period_end", pa.date32()),
+        ("measured_from", pa.date32()),
+        ("measured_through", pa.date32()),
+        ("days_missing", pa.int64()),
+        ("completeness", pa.float64()),
+        ("value_low", pa.float64()),
+        ("value_high", pa.float64()),
+        ("projected", pa.float64()),
+        ("projected_low", pa.float64()),
+        ("projected_high", pa.float64()),
+        ("required", pa.float64()),
+        ("target_version", pa.string()),
+    ]
+)
+_COLUMNS = tuple(_STORED.names)
+_SAID = tuple(name for name in _COLUMNS if name not in ("known_at", "details"))
+_values_of = attrgetter(*_COLUMNS)
+_said_of = attrgetter(*_SAID)
 
 
 def store_evaluations(
@@ -429,35 +463,50 @@ def store_evaluations(
 
     The caller holds the transaction. Nothing here is ever changed or removed.
     """
-    added = 0
-    places = ", ".join("?" for _ in range(len(_STORED) + 1))
     judged = list(evaluations)
-    latest = {
-        (e.client, e.target_id, e.segment, e.as_of): _said(e)
-        for day in {evaluation.as_of for evaluation in judged}  # not the years before it
-        for e in _stored_evaluations(connection, day)
-    }
-    for evaluation in judged:
-        key = (evaluation.client, evaluation.target_id, evaluation.segment, evaluation.as_of)
-        if latest.get(key) == _said(evaluation):
-            continue
-        told = asdict(evaluation) | {"details": json.dumps(evaluation.details, sort_keys=True)}
-        connection.execute(
-            f"insert into ops.evaluations ({', '.join(_STORED)}, run_id) values ({places})",
-            [*(told[name] for name in _STORED), run_id],
-        )
-        added += 1
-    return added
-
-
-def _said(evaluation: Evaluation) -> tuple[Any, ...]:
-    """What an evaluation says, without when; figures to twelve digits, as sums of floats vary."""
-    told = asdict(evaluation)
-    return tuple(
-        f"{told[name]:.12g}" if isinstance(told[name], float) else told[name]
-        for name in _STORED
-        if name not in ("known_at", "details")
+    latest = _last_said(connection, {evaluation.as_of for evaluation in judged})
+    fresh = [
+        evaluation
+        for evaluation in judged
+        if latest.get(_subject(evaluation)) != _rounded(_said_of(evaluation))
+    ]
+    if not fresh:
+        return 0
+    by_column = zip(*map(_values_of, fresh), strict=True)
+    columns = dict(zip(_COLUMNS, map(list, by_column), strict=True))
+    columns["details"] = [json.dumps(told, sort_keys=True) for told in columns["details"]]
+    connection.register("judged", pa.table(columns, schema=_STORED))
+    connection.execute(
+        f"insert into ops.evaluations ({', '.join(_COLUMNS)}, run_id) "
+        f"select {', '.join(_COLUMNS)}, ? from judged",
+        [run_id],
     )
+    connection.unregister("judged")
+    return len(fresh)
+
+
+def _subject(evaluation: Evaluation) -> tuple[str, str, str, date]:
+    return evaluation.client, evaluation.target_id, evaluation.segment, evaluation.as_of
+
+
+def _last_said(
+    connection: duckdb.DuckDBPyConnection, days: Collection[date]
+) -> dict[tuple[str, str, str, date], tuple[Any, ...]]:
+    """What is the last word on each of these days, not on the years before them."""
+    if not days:
+        return {}
+    rows = connection.execute(
+        f"select client, target_id, segment, as_of, {', '.join(_SAID)} from ops.evaluations "
+        f"where as_of in ({_places(list(days))}) qualify row_number() over "
+        "(partition by client, target_id, segment, as_of order by known_at desc) = 1",
+        list(days),
+    ).fetchall()
+    return {row[:4]: _rounded(row[4:]) for row in rows}
+
+
+def _rounded(told: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What an evaluation says, its figures to twelve digits, as sums of floats vary."""
+    return tuple(f"{one:.12g}" if isinstance(one, int | float) else one for one in told)
 
 
 def last_evaluations(
@@ -478,7 +527,7 @@ def _stored_evaluations(
 ) -> list[Evaluation]:
     where = "where as_of = ?" if as_of else ""
     rows = connection.execute(
-        f"select {', '.join(_STORED)} from ops.evaluations {where} "
+        f"select {', '.join(_COLUMNS)} from ops.evaluations {where} "
         "qualify row_number() over "
         "(partition by client, target_id, segment, as_of order by known_at desc) = 1 "
         "order by client, target_id, segment",
@@ -486,7 +535,7 @@ def _stored_evaluations(
     ).fetchall()
     found = []
     for row in rows:
-        told = dict(zip(_STORED, row, strict=True))
+        told = dict(zip(_COLUMNS, row, strict=True))
         found.append(Evaluation(**told | {"details": json.loads(told["details"] or "{}")}))
     return found
 
@@ -510,6 +559,38 @@ def status_histories(
             [*clients, before],
         ).fetchall()
     }
+
+
+def earlier_verdicts(
+    connection: duckdb.DuckDBPyConnection,
+    clients: Sequence[str],
+    as_of: date,
+    known_at: datetime | None = None,
+) -> dict[tuple[str, str], dict[str, Earlier]]:
+    """By (client, target id) and segment the last verdict of a day before ``as_of``.
+
+    Only what is still remembered; with ``known_at`` (UTC) only what was said by then.
+    """
+    if not clients:
+        return {}
+    known = "and known_at <= ?" if known_at else ""
+    found: dict[tuple[str, str], dict[str, Earlier]] = {}
+    for client, target_id, segment, day, status, details in connection.execute(
+        "select client, target_id, segment, last.as_of, last.status, last.details from ("
+        "select client, target_id, segment, "
+        "max_by(struct_pack(as_of, status, details), (as_of, known_at)) as last "
+        f"from ops.evaluations where client in ({_places(clients)}) "
+        f"and as_of >= ? and as_of < ? {known} group by all)",
+        [
+            *clients,
+            as_of - timedelta(days=FORGOTTEN_AFTER_DAYS),
+            as_of,
+            *([known_at.astimezone(UTC).replace(tzinfo=None)] if known_at else []),
+        ],
+    ).fetchall():
+        verdict = Earlier.of(day, status, json.loads(details or "{}"))
+        found.setdefault((client, target_id), {})[segment] = verdict
+    return found
 
 
 def _places(values: Sequence[object]) -> str:

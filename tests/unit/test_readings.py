@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import numpy as np
 import pytest
 
 from flows.kpis import Kpi
-from flows.readings import read_kpi
+from flows.readings import (
+    earlier_verdicts,
+    last_evaluations,
+    read_kpi,
+    status_histories,
+    store_evaluations,
+)
+from flows.targets.evaluation import Evaluation
+from flows.targets.status import Earlier
+from flows.warehouse import OPS_DDL
 
 OCT = date(2026, 10, 1)
 END = date(2026, 10, 4)
@@ -90,7 +99,8 @@ def test_an_empty_kpi_has_every_day_that_was_asked_for_and_no_row(
 ) -> None:
     connection.execute("delete from kpis.roas")
     found = read_kpi(connection, ["shop"], ROAS, OCT, END)["shop", "roas"].series({})
-    assert (found.first_day, found.last_day, found.has_row.any()) == (OCT, END, False)
+    assert (found.first_day, found.last_day) == (OCT, END)
+    assert not found.has_row.any()
 
 
 def test_days_begin_with_the_first_that_is_known(connection: duckdb.DuckDBPyConnection) -> None:
@@ -113,3 +123,122 @@ def test_rows_that_fall_on_one_cell_and_day_are_added_up(
     assert found.numerator[0, :2].tolist() == [10, 25]
     assert found.denominator is not None
     assert found.denominator[0, 1] == pytest.approx(2.25)
+
+
+# --- what was said ----------------------------------------------------------------------------
+
+SAID = Evaluation(
+    client="shop",
+    target_id="roas",
+    segment="",
+    segment_label="",
+    as_of=date(2026, 11, 20),
+    known_at=datetime(2026, 11, 20, 6, tzinfo=UTC).replace(tzinfo=None),
+    status="on_track",
+    reason="on_level",
+    goal=4,  # a whole number, as it may stand in a file
+    value=4.2,
+    numerator=0.1 + 0.2,
+    probability=0.81,
+    days_missing=1,
+    details={"candidate": "at_risk", "candidate_days": 1, "low": 3.5},
+)
+
+
+@pytest.fixture
+def ledger() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("create schema ops")
+        connection.execute(OPS_DDL)
+        yield connection
+
+
+def test_an_evaluation_comes_back_as_it_was_stored(ledger: duckdb.DuckDBPyConnection) -> None:
+    assert store_evaluations(ledger, [SAID], "a-run") == 1
+    assert last_evaluations(ledger, ["shop"]) == [SAID]
+    assert ledger.execute("select run_id from ops.evaluations").fetchall() == [("a-run",)]
+
+
+def test_the_same_said_again_is_stored_once(ledger: duckdb.DuckDBPyConnection) -> None:
+    store_evaluations(ledger, [SAID], "first")
+    # the last digit of a sum of floats is noise, and when it was said does not matter
+    again = replace(SAID, known_at=SAID.known_at + timedelta(hours=1), numerator=0.3)
+    assert SAID.numerator != again.numerator
+    assert store_evaluations(ledger, [again], "second") == 0
+
+
+def test_another_word_on_the_same_day_is_added_and_nothing_is_removed(
+    ledger: duckdb.DuckDBPyConnection,
+) -> None:
+    other = replace(SAID, segment="7001")
+    store_evaluations(ledger, [SAID, other], "first")
+    moved = replace(SAID, value=4.3, known_at=SAID.known_at + timedelta(hours=1))
+    assert store_evaluations(ledger, [moved, other], "second") == 1
+    # and back again: what counts is the last word, not whether it was ever said
+    back = replace(SAID, known_at=SAID.known_at + timedelta(hours=2))
+    assert store_evaluations(ledger, [back, other], "third") == 1
+    values = ledger.execute(
+        "select value from ops.evaluations where segment = '' order by known_at"
+    ).fetchall()
+    assert values == [(4.2,), (4.3,), (4.2,)]
+
+
+def test_storing_nothing_stores_nothing(ledger: duckdb.DuckDBPyConnection) -> None:
+    assert store_evaluations(ledger, [], "a-run") == 0
+
+
+def test_histories_have_the_last_word_of_each_earlier_day_of_the_total(
+    ledger: duckdb.DuckDBPyConnection,
+) -> None:
+    yesterday = SAID.as_of - timedelta(days=1)
+    corrected = SAID.known_at + timedelta(hours=1)
+    store_evaluations(
+        ledger,
+        [
+            replace(SAID, as_of=yesterday, status="at_risk"),
+            replace(SAID, as_of=yesterday - timedelta(days=1)),
+            replace(SAID, as_of=yesterday, segment="7001", status="missed"),
+            SAID,
+        ],
+        "first",
+    )
+    late = replace(SAID, as_of=yesterday, status="off_track", known_at=corrected)
+    store_evaluations(ledger, [late], "second")
+    assert status_histories(ledger, ["shop", "other"], SAID.as_of) == {
+        ("shop", "roas"): (
+            (yesterday - timedelta(days=1), "on_track"),
+            (yesterday, "off_track"),
+        )
+    }
+
+
+def test_the_verdict_before_is_the_last_word_of_the_last_day_before(
+    ledger: duckdb.DuckDBPyConnection,
+) -> None:
+    def days_ago(days: int, hour: int, **told: object) -> Evaluation:
+        day = SAID.as_of - timedelta(days=days)
+        at = datetime(2026, 11, 20, hour, tzinfo=UTC).replace(tzinfo=None) - timedelta(days=days)
+        return replace(SAID, as_of=day, known_at=at, **told)  # type: ignore[arg-type]
+
+    before = [
+        days_ago(3, 6, status="at_risk"),
+        days_ago(1, 6, status="missed"),
+        days_ago(1, 9),
+        days_ago(2, 6, segment="7001", status="off_track", details={}),
+        days_ago(20, 6, segment="7002"),  # nobody remembers that
+    ]
+    store_evaluations(ledger, [before[0], before[1], *before[3:]], "first")
+    store_evaluations(ledger, [before[2]], "second")
+    store_evaluations(ledger, [replace(SAID, status="achieved")], "today")
+    yesterday = SAID.as_of - timedelta(days=1)
+    assert earlier_verdicts(ledger, ["shop"], SAID.as_of) == {
+        ("shop", "roas"): {
+            "": Earlier(yesterday, "on_track", "at_risk", 1),
+            "7001": Earlier(yesterday - timedelta(days=1), "off_track"),
+        }
+    }
+    # as it was known at eight that morning, before the correction
+    eight = datetime(2026, 11, 19, 8, tzinfo=UTC)
+    known_then = earlier_verdicts(ledger, ["shop"], SAID.as_of, eight)
+    assert known_then["shop", "roas"][""].status == "missed"
+    assert earlier_verdicts(ledger, ["other"], SAID.as_of) == {}
