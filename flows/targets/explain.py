@@ -15,8 +15,8 @@ many parts the false discoveries among the claims are held down.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from math import fsum, isfinite
 from typing import Literal
@@ -25,8 +25,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from flows.kpis import Kpi
+from flows.settings import Target
+from flows.targets.completeness import completed
+from flows.targets.cube import UNNAMED, KpiCube
+from flows.targets.evaluation import BoolArray, FloatArray, Series
+from flows.targets.intervals import benjamini_hochberg
+from flows.targets.path import DEFAULT_WINDOW_DAYS, default_window_days, window_start
+from flows.targets.periods import ONE_DAY
+
 Days = tuple[date, date]  # first and last, both included
 Compared = Literal["baseline", "week", "last_year"]
 
@@ -38,6 +45,26 @@ LAGS = 3
 # A rest or an effect below this part of the whole is rounding, not a cause.
 NOTHING = 1e-9
 WEEK = 7
+# 52 weeks back every weekday falls on itself.
+YEAR_DAYS = 364
+# What a KPI is split along, the most telling first: a campaign is what somebody can change.
+DIMENSIONS = (
+    "campaign_id",
+    "channel_group",
+    "channel_type",
+    "device",
+    "network",
+    "account_id",
+    "source",
+)
+# Another dimension is told instead of campaigns only when its first part explains twice as much
+# as the first campaign does, and a quarter more than its mere size would let it.
+CLEARLY_MORE = 2.0
+BEYOND_SIZE = 1.25
+# One level deeper is worth telling when one part there makes up most of it.
+MOSTLY = 0.6
+# The weeks before a stretch tell the level that late days of a sum are completed with.
+LEVEL_DAYS = 56
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +162,14 @@ def explain(
     *,
     direction: int = 0,
     compared: Compared = "baseline",
+    false_claims: float = FALSE_CLAIMS,
 ) -> Explanation | None:
     """Split the change from ``before`` to ``after`` into what each part did to it.
 
     Row i of both stretches belongs to ``parts[i]``. ``direction`` is the sign
-    of the gap (-1: too low), 0 for that of the change itself. Parts with
-    nothing on either side are left out. None when one of the values does not
+    of the gap (-1: too low), 0 for that of the change itself. Of the claims at
+    most ``false_claims`` are chance. Parts with nothing on either side are left
+    out. None when one of the values does not
     exist: no known days, nothing to divide by, or nothing finite.
 
     What a part has in its numerator without a denominator (value that came in
@@ -160,7 +189,7 @@ def explain(
     is_active = found.was_there | found.is_there
     claimed = np.zeros(len(parts), dtype=np.bool_)
     tested = is_active & np.isfinite(p_values)
-    claimed[tested] = discoveries(p_values[tested])
+    claimed[tested] = benjamini_hochberg(p_values[tested], false_claims)
     change = found.after_value - found.before_value
     size = max(abs(found.before_value), abs(found.after_value))
     effects = [
@@ -200,6 +229,300 @@ def explain(
         direction=1 if sign > 0 else -1,
         compared=compared,
     )
+
+
+# --- which days -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two stretches of days that may be compared, both ends included."""
+
+    compared: Compared
+    before: Days
+    after: Days
+
+
+def comparisons(target: Target, period: Days, last: date, since: date) -> tuple[Comparison, ...]:
+    """What a target's value up to ``last`` can be compared with, the one to tell first in front.
+
+    ``period`` is half-open; ``last`` is the last day that was judged, settled
+    where conversions arrive late; ``since`` the first day that is known of the
+    whole scope. First come the days so far against those before the period,
+    then the last week against the week before, then the days so far against
+    last year's. What has no data to compare with is left out.
+    """
+    found = (
+        _so_far(target, period, last, since),
+        _week(last, since),
+        _last_year(target, period, last, since),
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def _so_far(target: Target, period: Days, last: date, since: date) -> Comparison | None:
+    """The measured days of the period against as many of the same weekdays before it.
+
+    A goal from–to starts from a baseline: there it is the measuring window that
+    ends on the eve of the period. Where the data begins too late for that, as
+    many whole weeks as there are, against the whole weeks of the period.
+    """
+    after = _measured(target, period, last)
+    if after is None:
+        return None
+    start, n = period[0], _length(after)
+    eve = (after[0] if target.period.rolling_days is not None else start) - ONE_DAY
+    if target.goal.kind == "from_to":
+        window = default_window_days(target, *period) or DEFAULT_WINDOW_DAYS
+        before = (eve - timedelta(days=window - 1), eve)
+        if n == window and before[0] >= since:
+            return Comparison("baseline", before, after)
+    else:
+        # so many whole weeks back that the last of the days falls on the eve or before it
+        back = timedelta(days=-(-(after[1] - eve).days // WEEK) * WEEK)
+        before = (after[0] - back, after[1] - back)
+        if before[0] >= since:
+            return Comparison("baseline", before, after)
+    # not equally long: whole weeks on both sides, so that weekdays weigh the same
+    weeks_before = ((eve - max(before[0], since)).days + 1) // WEEK
+    weeks_after = n // WEEK
+    if weeks_before < 1 or weeks_after < 1:
+        return None
+    return Comparison(
+        "baseline",
+        (eve - timedelta(days=weeks_before * WEEK - 1), eve),
+        (after[1] - timedelta(days=weeks_after * WEEK - 1), after[1]),
+    )
+
+
+def _week(last: date, since: date) -> Comparison | None:
+    first = last - timedelta(days=WEEK - 1)
+    before = (first - timedelta(days=WEEK), first - ONE_DAY)
+    return Comparison("week", before, (first, last)) if before[0] >= since else None
+
+
+def _last_year(target: Target, period: Days, last: date, since: date) -> Comparison | None:
+    after = _measured(target, period, last)
+    if after is None:
+        return None
+    back = timedelta(days=YEAR_DAYS)
+    before = (after[0] - back, after[1] - back)
+    return Comparison("last_year", before, after) if before[0] >= since else None
+
+
+def _measured(target: Target, period: Days, last: date) -> Days | None:
+    """The days that the value is measured over, but none from before the period."""
+    start, end = period
+    last = min(last, end - ONE_DAY)
+    if target.period.rolling_days is not None:  # the window moves along with the last day
+        return last - timedelta(days=target.period.rolling_days - 1), last
+    first = max(window_start(target, start, end, last), start)
+    return (first, last) if first <= last else None
+
+
+def _length(days: Days) -> int:
+    return (days[1] - days[0]).days + 1
+
+
+def gap_direction(target: Target, value: float | None) -> int:
+    """The sign of a gap: -1 where too low is wrong, 1 where too high is."""
+    goal = target.goal
+    if goal.kind == "at_least":
+        return -1
+    if goal.kind == "at_most":
+        return 1
+    if goal.kind == "from_to":
+        return -1 if (goal.to or 0.0) >= (goal.from_ or 0.0) else 1
+    middle = sum(goal.between) / 2 if goal.between is not None else goal.maintain
+    return 1 if value is not None and middle is not None and value > middle else -1
+
+
+# --- of a target ----------------------------------------------------------------------------
+
+
+def explain_target(
+    cube: KpiCube,
+    target: Target,
+    kpi: Kpi,
+    before: Days,
+    after: Days,
+    dimension: str | None = None,
+    *,
+    segment: str = "",
+    series: Series | None = None,
+    missing_days: Collection[date] = (),
+    direction: int = 0,
+    compared: Compared = "baseline",
+) -> Explanation | None:
+    """Why a target's value (or that of one segment of it) changed between two stretches.
+
+    Along ``dimension``, or along the one that says most. ``series`` is that of
+    the same scope: its completeness accounts for what is still arriving, as in
+    the value that is judged. ``missing_days`` are known not to be in. None when
+    there is nothing to compare, when the scope is in several currencies, and
+    when no dimension has two parts.
+    """
+    where = dict(target.where)
+    if segment:
+        if target.for_each is None or segment == UNNAMED:
+            return None
+        where[_column(target.for_each)] = (segment,)
+    scope = _Scope(cube, kpi, where, before, after, series, frozenset(missing_days), compared)
+    if scope.has_mixed_currencies:
+        return None
+    if dimension is not None:
+        return scope.explained(dimension, direction)
+    best = scope.best(direction)
+    return None if best is None else scope.deepened(best)
+
+
+def _column(for_each: str) -> str:
+    return "campaign_id" if for_each == "campaign" else for_each
+
+
+@dataclass(frozen=True)
+class _Scope:
+    cube: KpiCube
+    kpi: Kpi
+    where: Mapping[str, Sequence[str]]
+    before: Days
+    after: Days
+    series: Series | None
+    missing_days: frozenset[date]
+    compared: Compared
+
+    @property
+    def has_mixed_currencies(self) -> bool:
+        cube = self.cube
+        if cube.currency is None:
+            return False
+        days = np.zeros(cube.days, dtype=np.bool_)
+        for first, last in (self.before, self.after):
+            begin, end = ((day - cube.first_day).days for day in (first, last))
+            days[max(begin, 0) : max(end + 1, 0)] = True
+        seen = cube.mask(self.where) & cube.has_row[:, days].any(axis=1)
+        names = (cube.currency.names[code] for code in np.unique(cube.currency.codes[seen]))
+        return len([name for name in names if name]) > 1
+
+    def explained(
+        self, dimension: str, direction: int, *, least: int = 1, false_claims: float = FALSE_CLAIMS
+    ) -> Explanation | None:
+        """Along one dimension; None with fewer than ``least`` parts that had anything."""
+        parts, labels, before = self.stretch(dimension, self.before)
+        if len(parts) < least:
+            return None
+        # the same cells on both sides, so the same parts in the same order
+        found = explain(
+            dimension,
+            parts,
+            labels,
+            before,
+            self.stretch(dimension, self.after)[2],
+            direction=direction,
+            compared=self.compared,
+            false_claims=false_claims,
+        )
+        return None if found is None or len(found.effects) < least else found
+
+    def stretch(
+        self, dimension: str, days: Days
+    ) -> tuple[tuple[str, ...], tuple[str, ...], Stretch]:
+        """Keys and names of the parts, and their days with what is late accounted for."""
+        first, last = days
+        share = self.share_in(first, last)
+        lead = LEVEL_DAYS if self.kpi.is_sum and (share < 1).any() else 0
+        begun = first - timedelta(days=lead)
+        found = self.cube.matrix(self.where, dimension, begun, last)
+        numerator, denominator = found.numerator, found.denominator
+        if denominator is None:
+            if lead:
+                share = self.share_in(begun, last)
+                numerator = np.array([completed(row, share) for row in numerator])
+                numerator = numerator.reshape(len(found.parts), -1)[:, lead:]
+        elif self.kpi.late is not None and self.kpi.late.side == "denominator":
+            numerator = numerator * share
+        else:
+            denominator = denominator * share
+        numerator = numerator + np.where(np.isnan(share[-_length(days) :]), np.nan, 0.0)
+        for day in self.missing_days:
+            if first <= day <= last:
+                numerator[:, (day - first).days] = np.nan
+        return found.parts, found.labels, Stretch(first, numerator, denominator)
+
+    def share_in(self, first: date, last: date) -> FloatArray:
+        """How much of each day is in: 1 where nothing is late, NaN where it is too little."""
+        share = np.ones((last - first).days + 1)
+        if self.series is not None and self.series.completeness is not None:
+            place = self.series.place(first, last)
+            begin = (self.series.day_at(place.start) - first).days
+            known = self.series.completeness[place]
+            # a day without activity has nothing that could be late
+            known = np.where(self.series.has_row[place], known, 1.0)
+            share[begin : begin + len(known)] = known
+        return share
+
+    def best(self, direction: int) -> Explanation | None:
+        """Along the dimension that says most: campaigns, unless another is clearly better."""
+        best: Explanation | None = None
+        usable = self.dimensions
+        for dimension in usable:
+            # looking in more places finds more by chance: the others share what one may claim
+            found = self.explained(
+                dimension,
+                direction,
+                least=2,
+                false_claims=FALSE_CLAIMS / (1 if best is None else len(usable) - 1),
+            )
+            if found is not None and (best is None or _says_more(found, best)):
+                best = found
+        return best
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        there = set(self.kpi.dimensions) & set(self.cube.columns)
+        return tuple(d for d in DIMENSIONS if d in there and len(self.cube.columns[d].names) > 1)
+
+    def deepened(self, whole: Explanation) -> Explanation:
+        """With what explains the first part's own change, where one thing in it mostly does."""
+        first = whole.effects[0]
+        is_own = abs(first.rate) >= abs(first.mix) and not (first.is_new or first.is_vanished)
+        if not first.is_claimed or not is_own or first.part == UNNAMED:
+            return whole
+        part = replace(self, where={**self.where, whole.dimension: (first.part,)})
+        usable = part.dimensions
+        for dimension in usable:
+            found = part.explained(
+                dimension,
+                1 if first.rate > 0 else -1,
+                least=2,
+                false_claims=FALSE_CLAIMS / len(usable),
+            )
+            if found is not None and _leads(found, MOSTLY):
+                return replace(whole, inside=found)
+        return whole
+
+
+def _towards(found: Explanation) -> float:
+    """All that moved in the direction of the gap."""
+    return fsum(abs(e.total) for e in found.effects if e.total * found.direction > 0)
+
+
+def _leads(found: Explanation, least: float) -> bool:
+    """Whether the first effect is claimed, makes up enough, and more than its size alone would."""
+    first, towards = found.effects[0], _towards(found)
+    if not first.is_claimed or first.total * found.direction <= 0 or towards <= 0:
+        return False
+    share = abs(first.total) / towards
+    size = (first.weight_before + first.weight_after) / 2
+    return share >= least and share >= BEYOND_SIZE * size
+
+
+def _says_more(found: Explanation, best: Explanation) -> bool:
+    leading = best.effects[0]
+    held = abs(leading.total) if leading.is_claimed else 0.0
+    if leading.total * best.direction <= 0:
+        held = 0.0
+    return _leads(found, MOSTLY) and abs(found.effects[0].total) >= CLEARLY_MORE * held
 
 
 # --- the split ------------------------------------------------------------------------------
@@ -399,18 +722,6 @@ def _without_weekdays(split: _Split) -> tuple[FloatArray, FloatArray]:
 
 def _lag(days: FloatArray, lag: int) -> FloatArray:
     return np.asarray((days[:, lag:] * days[:, :-lag]).sum(axis=1))
-
-
-def discoveries(p_values: FloatArray, q: float = FALSE_CLAIMS) -> BoolArray:
-    """Which of many tests may be claimed so that at most ``q`` of the claims are chance.
-
-    Benjamini & Hochberg 1995: all up to the largest p(k) ≤ k·q/m.
-    """
-    m = p_values.size
-    ordered = np.sort(p_values)
-    fits = np.flatnonzero(ordered <= np.arange(1, m + 1) * q / m)
-    limit = ordered[fits[-1]] if fits.size else -1.0
-    return np.asarray(p_values <= limit)
 
 
 def _or_none(value: np.float64) -> float | None:

@@ -15,7 +15,6 @@ from flows.targets.explain import (
     Effect,
     Explanation,
     Stretch,
-    discoveries,
     explain,
 )
 
@@ -156,14 +155,6 @@ def test_a_ratio_that_is_too_large_for_a_number_is_not_explained() -> None:
 def test_parts_with_nothing_on_either_side_are_left_out() -> None:
     found = explained([40, 0], [10, 0], [20, 0], [10, 0])
     assert [e.part for e in found.effects] == ["p0"]
-
-
-def test_benjamini_hochberg_claims_up_to_the_largest_that_fits() -> None:
-    # q/m x k with q = .1, m = 4: .025 .05 .075 .1; .07 fits at k = 3 and takes .06 with it
-    p = np.array([0.06, 0.5, 0.01, 0.07])
-    assert discoveries(p).tolist() == [True, False, True, True]
-    assert discoveries(np.array([0.06, 0.5, 0.03, 0.2])).tolist() == [False] * 4
-    assert discoveries(np.array([])).tolist() == []
 
 
 # --- properties -------------------------------------------------------------------------
