@@ -32,6 +32,8 @@ DISPERSION_LEAST_DAYS = 28
 DISPERSION_LEAST_EVENTS = 20
 # What counts typically vary by when they are too few to say: twice as much as chance.
 DEFAULT_DISPERSION = 2.0
+# Less than this is no trial at all: a day of which next to nothing is in.
+LEAST_TRIALS = 1e-6
 # Weekly habits make days further apart than this look alike again.
 LAGS = 3
 # The difference, as a share of the level, that a value must be able to show,
@@ -269,6 +271,8 @@ def _rate_interval(days: _Days, window_days: int, coverage: float) -> Interval |
     if rate is None or not 0 <= rate <= 1:
         return _ratio_interval(window, coverage)  # more events than trials: no rate after all
     n = float(window.exposure.sum()) / _inflation(days.last(window_days + DISPERSION_DAYS))
+    if n < LEAST_TRIALS:
+        return None
     z = float(ndtri((1 + coverage) / 2))
     middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -298,14 +302,19 @@ def _ratio_interval(window: _Days, coverage: float) -> Interval | None:
 
 
 def _sum_interval(window: _Days, coverage: float) -> Interval | None:
-    """What is counted, each day divided by its completeness; only the lateness is uncertain."""
-    usable = window.exposure > 0
-    if not usable.any():
+    """What is counted and, at the window's level, what is still to come; only that is uncertain.
+
+    N + (1−c)·ΣN/Σc: dividing each day by its share would multiply the noise of the youngest.
+    """
+    level = window.value()
+    if level is None:
         return None
-    whole = window.numerator[usable] / window.exposure[usable]
-    value = float(whole.sum())
-    error = np.where(window.exposure[usable] < 1, window.error[usable], 0.0)
-    half = float(ndtri((1 + coverage) / 2)) * float(np.abs(whole * error).sum())
+    missing = float((1 - window.exposure).sum())
+    value = float(window.numerator.sum()) + level * missing
+    # a share that is wrong errs in its own day and in the level of them all
+    wrong = float(np.where(window.exposure < 1, window.exposure * window.error, 0.0).sum())
+    error = abs(level) * wrong * (1 + missing / float(window.exposure.sum()))
+    half = float(ndtri((1 + coverage) / 2)) * error
     return _finite(value, value - half, value + half)
 
 

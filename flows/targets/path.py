@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from math import ceil, fsum, isfinite
+from math import fsum, isfinite
 
 import numpy as np
 
@@ -232,19 +232,6 @@ def value_of(numerator: float | None, denominator: float | None, kpi: Kpi) -> fl
         return None
     value = numerator / denominator
     return value if isfinite(value) else None
-
-
-def minimum_of_rate(level: float) -> float | None:
-    """Denominator below which a rate of this height says too little to be judged.
-
-    z²·φ·g(1−g)/(δg)²: a difference of δ = 20% of the rate is seen with one-sided
-    90% certainty (z = 1.2816) when counts vary twice as much as chance (φ = 2).
-    A CTR of 3% needs 2,656 impressions. None where the formula says nothing.
-    """
-    if not 0 < level < 1:
-        return None
-    z, phi, delta = 1.2816, 2.0, 0.2
-    return float(ceil(z**2 * phi * (1 - level) / (delta**2 * level)))
 
 
 def total_of(numbers: FloatArray) -> float:
