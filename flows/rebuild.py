@@ -49,8 +49,14 @@ from flows.warehouse import (
 log = logging.getLogger("koers")
 
 # what was said and to whom (no platform can tell it again), and which accounts refuse
-CARRIED = ("evaluations", "outbox", "alert_state", "accounts")
+CARRIED = ("evaluations", "target_versions", "outbox", "alert_state", "accounts")
 
+# columns that a migration gave another name
+RENAMED = {"settled_value": "adjusted_value"}
+_OPS_TABLES = (
+    "select table_name from duckdb_tables() where schema_name = 'ops' "
+    "and database_name = current_database()"
+)
 
 _LONG_AGO = datetime(1970, 1, 1)  # noqa: DTZ001 (UTC, as all our timestamps)
 
@@ -199,10 +205,8 @@ def _read_old(
             return None, f"{path} is no warehouse of Koers"
         if version > VERSION:
             raise WarehouseError(f"{path} was made by a newer Koers; install that one")
-        carried = {
-            name: connection.execute(f"select * from ops.{name}").to_arrow_table()  # noqa: S608
-            for name in CARRIED
-        }
+        tables = {name for (name,) in connection.execute(_OPS_TABLES).fetchall()}
+        carried = {name: _all_of(connection, name) for name in CARRIED if name in tables}
         loads = read_loads(connection)
         connection.execute("checkpoint")
     except duckdb.Error as error:
@@ -210,6 +214,12 @@ def _read_old(
     finally:
         connection.close()
     return _Old(path, carried, loads), ""
+
+
+def _all_of(connection: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
+    """A table of ours with the column names of today: a backup is not brought up to date."""
+    rows = connection.execute(f"select * from ops.{name}").to_arrow_table()  # noqa: S608
+    return rows.rename_columns([RENAMED.get(column, column) for column in rows.column_names])
 
 
 def _committed(old: _Old) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from flows.alerts import outbox
 from flows.alerts.digest import build_digest, routed_targets
 from flows.alerts.state import load_told, record_told, told_through
 from flows.database_file import WarehouseError, require_space
+from flows.goal_versions import record_versions
 from flows.intake import commit_landed, require_space_for
 from flows.killpoints import reach
 from flows.kpis import Kpi
@@ -222,6 +223,7 @@ def evaluate_targets(
     evaluations = [e for view in views for t in view.targets for e in (t.total, *t.segments)]
     with project.warehouse.open() as connection, transaction(connection):
         readings.store_evaluations(connection, evaluations, run_id)
+        record_versions(connection, map(project.client, clients), moment)
         reach("evaluated")
         outbox.enqueue(connection, messages, moment)
         for view, route, routed, _ in news:
@@ -282,11 +284,16 @@ def _rendered(
 
 
 def views_of(
-    project: Project, connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    clients: Sequence[str],
+    as_of: date,
+    read: readings.Cubes | None = None,
 ) -> list[ClientView]:
     """Everything that is said of each client on a morning, judged afresh from the warehouse.
 
-    Each KPI is read once for all clients, and let go of before the next one.
+    Each KPI is read once for all clients, and let go of before the next one. What
+    was ``read`` already (see `read_for`) is not read again: that of other mornings too.
     """
     known_at = now()
     chosen = [project.client(slug) for slug in clients]
@@ -301,10 +308,15 @@ def views_of(
     for name in sorted({target.kpi for client in chosen for target in client.targets}):
         kpi = project.kpis[name]
         asked = [(one, target) for one in chosen for target in one.targets if target.kpi == name]
-        first_day = min(_first_shown(target, as_of) for _, target in asked)
-        first_day = min(first_day, as_of - timedelta(days=HISTORY_DAYS))
+        yesterday = as_of - timedelta(days=1)
         owners = list(dict.fromkeys(client.slug for client, _ in asked))
-        cubes = readings.read_kpi(connection, owners, kpi, first_day, as_of - timedelta(days=1))
+        first_day = _first_read((target for _, target in asked), as_of)
+        if read is None:
+            cubes = readings.read_kpi(connection, owners, kpi, first_day, yesterday)
+        else:
+            cubes = {
+                (slug, name): read[slug, name].between(first_day, yesterday) for slug in owners
+            }
         for client, target in asked:
             view = run.target_view(client, target, kpi, cubes[client.slug, name])
             judged[client.slug, target.id] = view
@@ -319,6 +331,26 @@ def views_of(
         )
         for client in chosen
     ]
+
+
+def read_for(
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    clients: Sequence[str],
+    first: date,
+    last: date,
+) -> readings.Cubes:
+    """The figures that `views_of` rests on as of each day from ``first`` to ``last``."""
+    targets = [target for slug in clients for target in project.client(slug).targets]
+    kpis = [project.kpis[name] for name in sorted({target.kpi for target in targets})]
+    yesterday = last - timedelta(days=1)
+    return readings.read_cubes(connection, clients, kpis, _first_read(targets, first), yesterday)
+
+
+def _first_read(targets: Iterable[Target], as_of: date) -> date:
+    """The first day that judging or showing any of the targets rests on."""
+    shown = [_first_shown(target, as_of) for target in targets]
+    return min([*shown, as_of - timedelta(days=HISTORY_DAYS)])
 
 
 def _first_shown(target: Target, as_of: date) -> date:

@@ -8,7 +8,7 @@ cells, added up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from math import inf
@@ -146,6 +146,19 @@ class KpiCube:
         everything = np.arange(self.cells)
         parts, _, names = self._segments(everything, "campaign_id")
         return dict(zip(parts, names, strict=True))
+
+    def between(self, first: date, last: date) -> KpiCube:
+        """The same with the days from ``first`` to ``last`` alone, both included; not copied."""
+        first = max(first, self.first_day)
+        start = min((first - self.first_day).days, self.days)
+        days = slice(start, max(min((last - self.first_day).days + 1, self.days), start))
+        return replace(
+            self,
+            first_day=first,
+            numerator=self.numerator[:, days],
+            denominator=None if self.denominator is None else self.denominator[:, days],
+            has_row=self.has_row[:, days],
+        )
 
     # --- choosing cells -----------------------------------------------------------------
 

@@ -252,3 +252,18 @@ def test_splitting_a_cell_in_two_changes_no_sum(values: list[float], shares: lis
     np.testing.assert_allclose(
         split.series({}).numerator, whole.series({}).numerator, rtol=1e-12, atol=1e-9
     )
+
+
+def test_the_days_of_a_morning_are_a_part_of_those_that_were_read() -> None:
+    part = cube().between(date(2026, 9, 1), OCT + timedelta(days=1))
+    assert (part.first_day, part.last_day) == (OCT, OCT + timedelta(days=1))
+    assert part.series({}).numerator.tolist() == [116, 27]
+
+    later = cube().between(OCT + timedelta(days=2), date(2027, 1, 1))
+    assert later.first_day == OCT + timedelta(days=2)
+    assert later.series({}).numerator.tolist() == [333, 444]
+    # campaign 3 has no row on these days
+    assert [one.segment for one in later.segments({}, "campaign_id", since=OCT)] == ["1", "2"]
+
+    assert cube().between(date(2026, 9, 1), date(2026, 9, 30)).days == 0
+    assert cube().between(date(2027, 1, 1), date(2027, 1, 2)).days == 0

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
+import duckdb
 import pytest
 
-from flows.settings import Agreed, Goal, Measure, Period, Step, Target, Tuning
+from flows.goal_versions import goal_changes, goal_versions, record_versions
+from flows.readings import store_evaluations
+from flows.report.model import GoalChange
+from flows.settings import Agreed, Client, Goal, Measure, Period, Step, Target, Tuning
+from flows.targets.evaluation import Evaluation
 from flows.targets.versions import (
     Change,
     changes_between,
@@ -16,6 +22,7 @@ from flows.targets.versions import (
     version_of_definition,
     versions_in_order,
 )
+from flows.warehouse import prepare, transaction
 
 Q4 = Period(start=date(2026, 10, 1), end=date(2027, 1, 1), said="2026-Q4")
 OCTOBER, NOVEMBER = datetime(2026, 10, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 5, tzinfo=UTC)
@@ -128,3 +135,105 @@ def test_versions_come_oldest_first_and_a_goal_that_went_back_is_there_again() -
         (Change("goal.at_least", 4.0, 3.5),),
         (Change("goal.at_least", 3.5, 4.0),),
     ]
+
+
+# --- kept in the warehouse --------------------------------------------------------------------
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as fresh:
+        prepare(fresh)
+        yield fresh
+
+
+def client(*targets: Target) -> Client:
+    return Client(slug="fietsgoed", name="Fietsgoed", timezone="Europe/Amsterdam", targets=targets)
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection, one: Target, as_of: date, moment: datetime
+) -> None:
+    """What a run keeps of a target: a verdict and what was judged."""
+    verdict = Evaluation(
+        client="fietsgoed", target_id=one.id, segment="", segment_label="", as_of=as_of,
+        known_at=moment.replace(tzinfo=None), status="on_track", reason="", goal=None,
+        target_version=version_of(one),
+    )  # fmt: skip
+    with transaction(connection):
+        store_evaluations(connection, [verdict], "run")
+        record_versions(connection, [client(one)], moment)
+
+
+def test_an_edited_goal_is_told_with_the_day_that_it_was_judged_by_first(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    four, lower = target(), target(goal=Goal(kind="at_least", at_least=3.5))
+    judge(connection, four, date(2026, 10, 1), OCTOBER)
+    judge(connection, four, date(2026, 10, 2), OCTOBER.replace(day=2))
+    judge(connection, lower, date(2026, 11, 1), NOVEMBER)
+    judge(connection, lower, date(2026, 11, 2), NOVEMBER.replace(day=2))
+
+    key = ("fietsgoed", four.id)
+    versions = goal_versions(connection, ["fietsgoed"])[key]
+    assert [(v.version, v.since.replace(tzinfo=UTC)) for v in versions] == [
+        (version_of(four), OCTOBER), (version_of(lower), NOVEMBER),
+    ]  # fmt: skip
+    assert goal_changes(connection, [client(lower)]) == {
+        key: (GoalChange(on=date(2026, 11, 1), was=four.goal, now=lower.goal),)
+    }
+
+
+def test_every_kind_of_edit_is_told_in_its_own_place(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    longer = Period(start=date(2026, 10, 1), end=date(2027, 2, 1))
+    path = Goal(kind="from_to", from_=3.0, to=4.0, steps=((date(2026, 11, 1), 3.2),))
+    judge(connection, target(goal=path), date(2026, 10, 1), OCTOBER)
+    edited = target(
+        goal=path, period=longer, where={"source": ("google_ads",)}, measure=Measure(window_days=7)
+    )
+    judge(connection, edited, date(2026, 11, 1), NOVEMBER)
+    judge(connection, target(period=longer), date(2026, 12, 1), DECEMBER)
+
+    first, second = goal_changes(connection, [client(edited)])["fietsgoed", edited.id]
+
+    # how a period is written is no part of what is judged
+    was = Q4.model_copy(update={"said": ""})
+    assert (first.was, first.was_period, first.now_period) == (None, was, longer)
+    assert first.others == ("measure", "where")
+    assert (second.was, second.now) == (path, Goal(kind="at_least", at_least=4.0))
+
+
+def test_a_goal_that_stays_is_kept_once_and_tells_of_no_change(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    judge(connection, target(), date(2026, 10, 1), OCTOBER)
+    reworded = target(specific="Four euros back for every euro")
+    with transaction(connection):
+        assert record_versions(connection, [client(reworded)], NOVEMBER) == 0
+    assert connection.execute("select count(*) from ops.target_versions").fetchall() == [(1,)]
+    assert goal_changes(connection, [client(reworded)]) == {}
+
+
+def test_past_days_judged_in_one_go_date_the_change_at_the_last_of_them(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    lower = target(goal=Goal(kind="at_least", at_least=3.5))
+    judge(connection, target(), date(2026, 10, 31), OCTOBER)
+    for day in (3, 1, 2):
+        judge(connection, lower, date(2026, 10, day), NOVEMBER)
+    (change,) = goal_changes(connection, [client(lower)])["fietsgoed", lower.id]
+    assert change.on == date(2026, 10, 3)
+
+
+def test_a_version_without_a_verdict_is_dated_in_the_clients_own_zone(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    late = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)  # 00:30 on 1 November in Amsterdam
+    lower = target(goal=Goal(kind="at_least", at_least=3.5))
+    with transaction(connection):
+        record_versions(connection, [client(target())], OCTOBER)
+        record_versions(connection, [client(lower)], late)
+    (change,) = goal_changes(connection, [client(lower)])["fietsgoed", lower.id]
+    assert change.on == date(2026, 11, 1)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from connectors.base import SlackMessage
@@ -142,6 +143,27 @@ def test_verdicts_come_from_the_newest_backup_when_the_warehouse_is_damaged(
     assert told.exit_code == 1
     assert any("since the backup" in lost for lost in told.lost)
     assert told.kept is not None and told.kept.exists()
+
+
+def test_verdicts_come_from_a_backup_that_an_older_koers_made(
+    project: Project, warehouse: Warehouse
+) -> None:
+    say_something(warehouse)
+    backup = back_up(warehouse).path
+    with duckdb.connect(str(backup)) as connection:  # as version 2 had it
+        connection.execute(
+            "alter table ops.evaluations rename column adjusted_value to settled_value"
+        )
+        connection.execute("drop table ops.target_versions")
+        connection.execute("delete from ops.version")
+        connection.execute("insert into ops.version values (2, now()::timestamp)")
+    before = everything(warehouse, *SAID)
+    break_main_file(warehouse.path)
+
+    told = rebuild(project)
+
+    assert told.carried_from == backup
+    assert everything(warehouse, *SAID) == before
 
 
 def test_what_was_landed_and_never_committed_is_no_part_of_a_rebuild(
