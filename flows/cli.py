@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from flows.pipeline import RunReport
+    from flows.yaml_loader import Finding
 
 OK, IN_PART, USAGE, NO_ACCESS, BUSY, UNEXPECTED = 0, 1, 2, 3, 4, 5
 STATUSES_TO_FAIL_ON = ("off_track", "missed", "at_risk")
@@ -177,7 +178,17 @@ def make_parser() -> argparse.ArgumentParser:
     sandbox.add_argument(
         "--free-ports", action="store_true", help="take any free ports, not the usual ones"
     )
-    add("validate", _validate, "Check the configuration, offline", every)
+    validate = add(
+        "validate",
+        _validate,
+        "Check the configuration, offline",
+        [*every, part.warehouse, part.client, part.as_of],
+    )
+    validate.add_argument(
+        "--data",
+        action="store_true",
+        help="hold the targets against the data that is in as well",
+    )
     add(
         "check",
         _check,
@@ -342,14 +353,40 @@ def _validate(asked: argparse.Namespace) -> int:
     from flows.settings import validate
 
     findings = validate(asked.config)
+    rows = [asdict(finding) for finding in findings]
+    is_wrong = any(finding.severity == "error" for finding in findings)
+    if asked.data and not is_wrong:
+        told, more = _data_findings(asked)
+        findings += told
+        rows += more
     if asked.json:
-        _say_json({"findings": [asdict(finding) for finding in findings]})
+        _say_json({"findings": rows})
     else:
         for finding in findings:
             _say(str(finding))
-        if not findings:
+        if all(finding.severity == "note" for finding in findings):
             _say(f"{asked.config}: no mistakes found")
-    return USAGE if any(finding.severity == "error" for finding in findings) else OK
+    return USAGE if is_wrong else OK
+
+
+def _data_findings(asked: argparse.Namespace) -> tuple[list[Finding], list[dict[str, Any]]]:
+    """What the data shows of the targets, in words and as plain values."""
+    from dataclasses import asdict
+
+    from flows.data_findings import read_findings, told_where
+    from flows.project import chosen_clients, open_project, today_of
+    from flows.yaml_loader import Finding
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        slugs = chosen_clients(project, asked.client)
+        found, lacking = read_findings(project, slugs, asked.as_of or today_of(project))
+        told = told_where(found, project.settings.clients, project.kpis)
+        koers = str(project.settings.config_dir / "koers.yaml")
+    rows = [asdict(finding) | asdict(one) for finding, one in zip(told, found, strict=True)]
+    if lacking:
+        told = [Finding(koers, 1, "warehouse", *lacking, severity="note")]
+        rows = [asdict(told[0])]
+    return told, rows
 
 
 def _check(asked: argparse.Namespace) -> int:

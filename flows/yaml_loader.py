@@ -40,21 +40,24 @@ UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U0001000
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One mistake. As text: ``file:line: place: what is wrong; what is expected``."""
+    """One mistake. As text: ``file:line: place: what is wrong; what is expected``.
+
+    A ``note`` is no mistake: it is worth knowing.
+    """
 
     file: str
     line: int
     place: str
     problem: str
     expected: str = ""
-    severity: Literal["error", "warning"] = "error"
+    severity: Literal["error", "warning", "note"] = "error"
 
     def __str__(self) -> str:
         told = f"{self.file}:{self.line}: "
         if self.place:
             told += f"{self.place}: "
-        if self.severity == "warning":
-            told += "warning: "
+        if self.severity != "error":
+            told += f"{self.severity}: "
         told += self.problem
         if self.expected:
             told += f"; {self.expected}"

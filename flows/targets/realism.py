@@ -106,7 +106,10 @@ def judge_realism(
     if len(days) < base_days:
         return Realism("unknown", days_lacking=needed - len(days))
     last = len(days)
-    base = float(days.values(np.array([last]), base_days)[0])
+    # where too many of the last days are missing, what was before them
+    bases = days.values(np.arange(last, max(last - BASE_DAYS, base_days) - 1, -1), base_days)
+    back = int(np.argmax(np.isfinite(bases)))
+    base = float(bases[back])
     if not isfinite(base) or base <= 0:
         return Realism("unknown")
     ends = np.arange(base_days, last - length + 1)
@@ -118,8 +121,8 @@ def judge_realism(
     past = Realism(
         "unknown",
         base=base,
-        base_from=days.first_day + timedelta(days=last - base_days),
-        base_through=days.first_day + timedelta(days=last - 1),
+        base_from=days.first_day + timedelta(days=last - back - base_days),
+        base_through=days.first_day + timedelta(days=last - back - 1),
         windows=windows,
     )
     if windows < LEAST_WINDOWS:

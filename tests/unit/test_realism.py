@@ -147,10 +147,18 @@ def test_too_short_a_past_says_how_much_is_lacking() -> None:
     assert (quarter.verdict, quarter.days_lacking) == ("unknown", 204)
 
 
-@pytest.mark.parametrize("values", [[0.0] * 9, [nan] * 9, [4.0] * 8 + [0.0], [4.0] * 8 + [nan]])
+@pytest.mark.parametrize("values", [[0.0] * 9, [nan] * 9, [4.0] * 8 + [0.0]])
 def test_without_a_value_to_start_from_nothing_is_said(values: list[float]) -> None:
     found = tomorrow(values, low=8.0)
     assert (found.verdict, found.chance, found.base) == ("unknown", None, None)
+
+
+def test_after_a_gap_the_goal_starts_from_what_was_before_it() -> None:
+    found = tomorrow([*DOUBLING, nan, nan], low=8.0)
+    assert (found.base, found.base_through) == (4.0, START - timedelta(days=3))
+    assert found.chance == tomorrow(DOUBLING, low=8.0).chance
+    # longer ago than four weeks it is no start any more
+    assert tomorrow([*DOUBLING, *[nan] * 29], low=8.0).base is None
 
 
 def test_a_gap_in_the_past_costs_the_windows_that_it_lies_in() -> None:
