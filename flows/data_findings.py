@@ -92,9 +92,9 @@ def data_findings(
     if deadline is not None and deadline < as_of:
         past: Details = {"deadline": deadline.isoformat(), "n": (as_of - deadline).days}
         return [DataFinding("deadline_past", "warning", client.slug, target.id, "period", past)]
-    found = _scope_findings(target, kpi, cube)
+    series = total if total is not None else cube.series(target.where)
+    found = _scope_findings(target, kpi, cube, series)
     if not found:
-        series = total if total is not None else cube.series(target.where)
         parts: Sequence[Series] = ()
         if target.for_each:
             start, _ = period_of(target.period, as_of)
@@ -118,30 +118,35 @@ _Found = list[tuple[Code, Severity, str, Details]]
 # --- the scope --------------------------------------------------------------------------------
 
 
-def _scope_findings(target: Target, kpi: Kpi, cube: KpiCube) -> _Found:
-    """Why there is nothing to measure, if so: the KPI, a filter, or the filters together."""
-    if not cube.cells or not cube.series({}).known(kpi.is_sum).any():
+def _scope_findings(target: Target, kpi: Kpi, cube: KpiCube, series: Series) -> _Found:
+    """Filters that match nothing, or why there is nothing to measure at all."""
+    is_told = bool(series.known(kpi.is_sum).any())
+    if not is_told and not (cube.cells and cube.series({}).known(kpi.is_sum).any()):
         return [("no_kpi_data", "warning", "kpi", {"kpi_name": kpi.name})]
     found: _Found = []
     for dimension, wanted in target.where.items():
-        names = [name for name in cube.columns[dimension].names if name]
+        names = {name for name in cube.columns[dimension].names if name}
         for value in wanted:
             if value not in names:
                 details: Details = {"key": dimension, "value": value}
-                near = nearest(value, names) or next(
-                    (name for name in names if value.lower() in name.lower()), None
-                )
+                near = _near(value, sorted(names))
                 if near:
                     details["near"] = near
                 else:
                     details["known"] = listed([quoted(name, 40) for name in sorted(names)], 5)
                 found.append(("nothing_matches", "warning", f"where.{dimension}", details))
-    if not found and not cube.mask(target.where).any():
+    if found or is_told:
+        return found
+    if not cube.mask(target.where).any():
         scope = " and ".join(f"{key} {listed(values)}" for key, values in target.where.items())
-        found.append(("nothing_matches_together", "warning", "where", {"scope": scope}))
-    elif not found and not cube.series(target.where).known(kpi.is_sum).any():
-        found.append(("no_kpi_data", "warning", "kpi", {"kpi_name": kpi.name}))
-    return found
+        return [("nothing_matches_together", "warning", "where", {"scope": scope})]
+    return [("no_kpi_data", "warning", "kpi", {"kpi_name": kpi.name})]
+
+
+def _near(value: str, names: Sequence[str]) -> str | None:
+    """The name that was probably meant: alike, or the value is part of it."""
+    parts = (name for name in names if value.lower() in name.lower())
+    return nearest(value, names) or next(parts, None)
 
 
 # --- the goal ---------------------------------------------------------------------------------
