@@ -39,7 +39,7 @@ LEVEL_DAYS = 28
 # How far lag buckets may be off as a description of what is read, as part of ln(share):
 # clicks are not spread evenly over the day, reports lag by hours, the shape within the
 # first day is a guess.
-_BUCKETS_ERROR = 0.25
+_BUCKETS_ERROR = 0.3
 # Steps of which nothing is known lose a tenth of their growth each day.
 _TAIL = 0.9
 # How much the size of an increment counts as a first guess of its noise.
@@ -77,12 +77,14 @@ class Reads:
 
 @dataclass(frozen=True, eq=False)
 class LagBuckets:
-    """How long after the click conversions came, of days on which nothing arrives any more.
+    """How long after the click conversions came, as the platform itself tells it.
 
-    ``amount`` came at least ``lower`` and less than ``upper`` days after. ``grain``
+    One element for each bucket of the days that were read at ``age``: ``amount``
+    came at least ``lower`` and less than ``upper`` days after the click. ``grain``
     is what one conversion is worth in the same unit: 1 for conversions.
     """
 
+    age: IntArray
     lower: FloatArray
     upper: FloatArray
     amount: FloatArray
@@ -111,7 +113,7 @@ class LagCurve:
     @property
     def youngest(self) -> int:
         """The first age of which something is known."""
-        return int(np.flatnonzero(np.isfinite(self.share))[0])
+        return 1 + int(np.flatnonzero(np.isfinite(self.share[1:]))[0])
 
     def at(self, ages: IntArray) -> tuple[FloatArray, FloatArray]:
         """Share and error per age; NaN for ages of which nothing is known, −1 among them."""
@@ -150,14 +152,14 @@ def learn(reads: Reads, final_age: int, prior: LagCurve | None = None) -> LagCur
 
 
 def curve_of_buckets(buckets: LagBuckets, final_age: int) -> LagCurve | None:
-    """The curve that the platform's own lag buckets imply; None when they are empty."""
-    order = np.argsort(buckets.lower)
-    upper, amount = buckets.upper[order], np.maximum(buckets.amount[order], 0.0)
-    total = amount.sum()
-    if not total > 0:
+    """The curve that the platform's own lag buckets imply; None when they are empty.
+
+    A bucket counts on days old enough for it to be whole, so that young days
+    tell of short lags before any day is old enough to tell of the long ones.
+    """
+    edges, arrived, sampling = _arrived(buckets, final_age)
+    if len(edges) < 2:
         return None
-    edges = np.concatenate([[0.0], upper])
-    arrived = np.concatenate([[0.0], np.cumsum(amount) / total])
     # the mean over the clicks of a day, spread evenly over it, of what has come since
     within = (np.arange(_SLICES) + 0.5) / _SLICES
     elapsed = np.arange(1, final_age + 1)[:, None] - within[None, :]
@@ -165,11 +167,10 @@ def curve_of_buckets(buckets: LagBuckets, final_age: int) -> LagCurve | None:
     if not share[-1] > 0:
         return None
     share = np.concatenate([[0.0], np.minimum(np.maximum.accumulate(share / share[-1]), 1.0)])
-    events = total / buckets.grain
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sampling = (1 - share) / np.maximum(share, 1e-12) / events
-        error = np.sqrt((_BUCKETS_ERROR * np.log(share)) ** 2 + sampling)
-    error[0] = np.inf
+    with np.errstate(divide="ignore"):
+        noise = np.interp(np.arange(final_age + 1), edges, sampling)
+        error = np.sqrt((_BUCKETS_ERROR * np.log(share)) ** 2 + noise)
+    error[0], error[-1] = np.inf, 0.0
     return LagCurve(share, np.maximum.accumulate(error[::-1])[::-1], 0, "lag_buckets")
 
 
@@ -196,38 +197,28 @@ def series_completeness(parts: Sequence[Part]) -> tuple[FloatArray, FloatArray]:
     NaN on days too young to tell (see `LagCurve`), below `FLOOR`, or known too
     badly (`WORST_ERROR`): they are to be left out of what is measured.
     """
-    days = len(parts[0].ages) if parts else 0
-    weight, lacking = np.zeros(days), np.zeros(days)
-    share_sum, error_sum = np.zeros(days), np.zeros(days)
-    for part in parts:
-        heavy = np.where(np.isfinite(part.weight), np.maximum(part.weight, 0.0), 0.0)
-        if part.curve is None:
-            lacking += heavy
-            continue
-        share, error = part.curve.at(part.ages)
-        known = np.isfinite(share) & np.isfinite(error)
-        lacking += np.where(known, 0.0, heavy)
-        used = np.where(known, heavy, 0.0)
-        weight += used
-        share_sum += used * np.where(known, share, 0.0)
-        # accounts err independently
-        error_sum += (used * np.where(known, share, 0.0) * np.where(known, error, 0.0)) ** 2
-    # a day without weight takes the plain mean: nothing is multiplied by it
-    empty = (weight + lacking) <= 0
-    if empty.any() and any(part.weight.any() for part in parts):
-        even = [Part(p.curve, p.ages, np.where(empty, 1.0, np.nan)) for p in parts]
-        plain = series_completeness(even)
-    else:
-        plain = (np.full(days, np.nan), np.full(days, np.nan))
+    if not parts:
+        return np.empty(0), np.empty(0)
+    weights = np.array([part.weight for part in parts], np.float64)
+    weights = np.where(np.isfinite(weights), np.maximum(weights, 0.0), 0.0)
+    # a day on which nobody weighs anything takes the plain mean
+    weights[:, weights.sum(axis=0) <= 0] = 1.0
+    told = [
+        part.curve.at(part.ages) if part.curve else (np.full(len(part.ages), np.nan),) * 2
+        for part in parts
+    ]
+    shares, errors = np.array([share for share, _ in told]), np.array([error for _, error in told])
+    known = np.isfinite(shares) & np.isfinite(errors)
+    used = np.where(known, weights, 0.0)
+    inside = used * np.where(known, shares, 0.0)
+    # accounts err independently
+    spread = np.sqrt(((inside * np.where(known, errors, 0.0)) ** 2).sum(axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        completeness = share_sum / weight
-        deviation = np.sqrt(error_sum) / share_sum
-    told = (lacking <= LACKING_SHARE * (weight + lacking)) & (weight > 0)
-    told &= (completeness >= FLOOR) & (deviation <= WORST_ERROR)
-    return (
-        np.where(empty, plain[0], np.where(told, completeness, np.nan)),
-        np.where(empty, plain[1], np.where(told, deviation, np.nan)),
-    )
+        completeness = inside.sum(axis=0) / used.sum(axis=0)
+        deviation = spread / inside.sum(axis=0)
+        enough = used.sum(axis=0) >= (1 - LACKING_SHARE) * weights.sum(axis=0)
+        enough &= (completeness >= FLOOR) & (deviation <= WORST_ERROR)
+    return np.where(enough, completeness, np.nan), np.where(enough, deviation, np.nan)
 
 
 # --- applied ----------------------------------------------------------------------------------
@@ -422,6 +413,10 @@ def _steps(
     pseudo = grain / (2.0 * max(int(known.sum()), 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         late_part = np.maximum((rest + pseudo) / (old + pseudo), 0.0)
+        if prior is not None and prior.final_age == final_age:
+            # few arrivals by chance would look well known, and weigh more than many by chance
+            expected_part = 1.0 - prior.share[:-1] / prior.share[1:]
+            late_part = np.where(expected_part > 0, expected_part, late_part)
         weight = old * np.where(counted > 0, np.bincount(age, evidence * late, final_age) / old, 0)
         variance = grain * late_part * np.maximum(1.0 - late_part, 0.05) / weight
     return np.where(known, share, np.nan), np.where(known, variance, np.nan)
@@ -441,7 +436,8 @@ def _blended(
         mixed = (
             np.where(ours > 0, share, 0.0) * ours + np.where(theirs > 0, steps, 0.0) * theirs
         ) / total
-    return np.where(total > 0, mixed, np.nan), np.where(total > 0, 1.0 / total, np.nan)
+        variance = 1.0 / total
+    return np.where(total > 0, mixed, np.nan), np.where(total > 0, variance, np.nan)
 
 
 def _with_tail(share: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -490,6 +486,37 @@ def _rising(values: FloatArray) -> FloatArray:
             level, width = (other * count + level * width) / (count + width), count + width
         levels.append((level, width))
     return np.repeat([level for level, _ in levels], [width for _, width in levels])
+
+
+def _arrived(buckets: LagBuckets, final_age: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The edges of the buckets, the share that came before each, and the variance of its ln."""
+    inside = (buckets.lower < final_age) & np.isfinite(buckets.amount)
+    age, lower = buckets.age[inside], buckets.lower[inside]
+    amount = np.maximum(buckets.amount[inside], 0.0)
+    starts = np.unique(lower)
+    if not amount.sum() > 0:
+        return np.zeros(1), np.zeros(1), np.zeros(1)
+    place = np.searchsorted(starts, lower)
+    ends = np.zeros(len(starts))
+    ends[place] = buckets.upper[inside]
+    steps, variance = np.ones(len(starts)), np.zeros(len(starts))
+    for at in range(1, len(starts)):
+        # the last click of a day has had a day less than the first
+        whole = age > ends[at]
+        if not whole.any():
+            whole = age > (starts[at] + ends[at]) / 2  # the better half of it
+        upto = float(amount[whole & (place <= at)].sum())
+        before = float(amount[whole & (place < at)].sum())
+        if before > 0:
+            steps[at] = before / upto
+            variance[at] = (1 - steps[at]) / steps[at] * buckets.grain / upto
+    chain = np.cumprod(steps[::-1])[::-1]
+    noise = np.cumsum(variance[::-1])[::-1]
+    return (
+        np.concatenate([[0.0], ends]),
+        np.concatenate([[0.0], np.append(chain[1:], 1.0)]),
+        np.concatenate([[noise[0]], np.append(noise[1:], 0.0)]),
+    )
 
 
 def _arrived_by(elapsed: FloatArray, edges: FloatArray, arrived: FloatArray) -> FloatArray:
