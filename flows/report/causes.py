@@ -216,9 +216,14 @@ TEXT: dict[str, dict[str, Phrase]] = {
             "tot dag."
         ),
     },
-    "none_down": {
-        "en": "No single {part} explains what was lost.",
-        "nl": "Geen {part} verklaart in zijn eentje wat er verloren ging.",
+    # all that stands out worked the other way than the whole
+    "none_fell": {
+        "en": "No single {part} explains the fall.",
+        "nl": "Geen enkel{e} {part} verklaart op zichzelf de daling.",
+    },
+    "none_rose": {
+        "en": "No single {part} explains the rise.",
+        "nl": "Geen enkel{e} {part} verklaart op zichzelf de stijging.",
     },
     "inside": {
         "en": "Within {outer} it is above all {name}: {own}.",
@@ -270,12 +275,12 @@ def sentences(
         return []
     told = causes(explanation)
     if not told:
-        e = "" if explanation.dimension in _NEUTER_PARTS else "e"
-        return [_say("none", language, part=_part(explanation, language, 1), e=e)]
+        return [_none("none", explanation, language)]
     teller = _Teller(explanation, kpi, language, currency)
     lines = []
-    if told[0].total * explanation.direction < 0:  # all that stands out worked against the gap
-        lines.append(_say("none_down", language, part=_part(explanation, language, 1)))
+    if all(effect.total * explanation.change < 0 for effect in told):
+        key = "none_fell" if explanation.change < 0 else "none_rose"
+        lines.append(_none(key, explanation, language))
     for effect in told:
         lines.append(teller.sentence(effect))
         if effect is explanation.effects[0] and (inner := teller.inside(effect)):
@@ -614,6 +619,11 @@ def _digits(size: float) -> int:
 def _part(explanation: Explanation, language: Language, n: int) -> str:
     one, more = words.SEGMENT.get(explanation.dimension, words.SEGMENT[""])[language]
     return one if n == 1 else more
+
+
+def _none(key: str, explanation: Explanation, language: Language) -> str:
+    e = "" if explanation.dimension in _NEUTER_PARTS else "e"
+    return _say(key, language, part=_part(explanation, language, 1), e=e)
 
 
 def _say(key: str, language: Language, n: int | None = None, **values: str) -> str:

@@ -246,18 +246,23 @@ class Comparison:
 def comparisons(target: Target, period: Days, last: date, since: date) -> tuple[Comparison, ...]:
     """What a target's value up to ``last`` can be compared with, the one to tell first in front.
 
-    ``period`` is half-open; ``last`` is the last day that was judged, settled
-    where conversions arrive late; ``since`` the first day that is known of the
-    whole scope. First come the days so far against those before the period,
-    then the last week against the week before, then the days so far against
-    last year's. What has no data to compare with is left out.
+    ``period`` is half-open; ``last`` is the last day that was judged, a settled
+    one where conversions arrive late and nothing is known of how late;
+    ``since`` the first day that is known of the whole scope. First come the
+    days so far against those before the period, then the last week against the
+    week before, then the days so far against last year's. What has no data to
+    compare with is left out.
     """
     found = (
         _so_far(target, period, last, since),
         _week(last, since),
         _last_year(target, period, last, since),
     )
-    return tuple(one for one in found if one is not None)
+    kept: list[Comparison] = []
+    for one in found:
+        if one is not None and (one.before, one.after) not in [(k.before, k.after) for k in kept]:
+            kept.append(one)
+    return tuple(kept)
 
 
 def _so_far(target: Target, period: Days, last: date, since: date) -> Comparison | None:
@@ -275,7 +280,7 @@ def _so_far(target: Target, period: Days, last: date, since: date) -> Comparison
     if target.goal.kind == "from_to":
         window = default_window_days(target, *period) or DEFAULT_WINDOW_DAYS
         before = (eve - timedelta(days=window - 1), eve)
-        if n == window and before[0] >= since:
+        if n == window and window % WEEK == 0 and before[0] >= since:
             return Comparison("baseline", before, after)
     else:
         # so many whole weeks back that the last of the days falls on the eve or before it
@@ -338,6 +343,50 @@ def gap_direction(target: Target, value: float | None) -> int:
 
 
 # --- of a target ----------------------------------------------------------------------------
+
+
+def explanations(
+    cube: KpiCube,
+    target: Target,
+    kpi: Kpi,
+    period: Days,
+    last: date,
+    since: date,
+    *,
+    segment: str = "",
+    series: Series | None = None,
+    missing_days: Collection[date] = (),
+    direction: int = 0,
+) -> tuple[Explanation, ...]:
+    """Why a target's value changed, by every comparison there is, the one to tell first in front.
+
+    The days so far come first; the last week does when it has a cause in the
+    direction of the gap and the days so far have none. See `comparisons` and
+    `explain_target` for the parameters.
+    """
+    found = [
+        explain_target(
+            cube,
+            target,
+            kpi,
+            one.before,
+            one.after,
+            segment=segment,
+            series=series,
+            missing_days=missing_days,
+            direction=direction,
+            compared=one.compared,
+        )
+        for one in comparisons(target, period, last, since)
+    ]
+    told = [one for one in found if one is not None]
+    told.sort(key=lambda one: (one.compared == "last_year", not has_cause(one)))
+    return tuple(told)
+
+
+def has_cause(found: Explanation) -> bool:
+    """Whether anything is claimed in the direction of the gap."""
+    return any(effect.total * found.direction > 0 for effect in found.claimed)
 
 
 def explain_target(
