@@ -407,7 +407,8 @@ def explain_target(
 
     Along ``dimension``, or along the one that says most. ``series`` is that of
     the same scope: its completeness accounts for what is still arriving, as in
-    the value that is judged. ``missing_days`` are known not to be in. None when
+    the value that is judged (not where the target wants raw figures).
+    ``missing_days`` are known not to be in. None when
     there is nothing to compare, when the scope is in several currencies, and
     when no dimension has two parts.
     """
@@ -416,6 +417,8 @@ def explain_target(
         if target.for_each is None or segment == UNNAMED:
             return None
         where[_column(target.for_each)] = (segment,)
+    if target.measure.completeness == "raw":
+        series = None
     scope = _Scope(cube, kpi, where, before, after, series, frozenset(missing_days), compared)
     if scope.has_mixed_currencies:
         return None
