@@ -18,6 +18,9 @@ DEFAULT_WINDOW_DAYS = 28
 LAST_YEAR = timedelta(weeks=52)
 # With less of last year its shape would be mostly guessed.
 KNOWN_SHARE = 0.8
+# Weekdays are learned from so many weeks, of which each must have been seen this often.
+PATTERN_WEEKS = 8
+PATTERN_LEAST = 4
 
 
 def default_window_days(target: Target, start: date, end: date) -> int | None:
@@ -151,7 +154,8 @@ def last_year_weights(series: Series, start: date, end: date, kpi: Kpi) -> Float
         return None
     n = (end - start).days
     found = np.full(n, np.nan)
-    place = series.place(first, first + timedelta(days=n - 1))
+    # of a period longer than 52 weeks the last days would be those of the period itself
+    place = series.place(first, min(first + timedelta(days=n), start) - timedelta(days=1))
     offset = max((series.first_day - first).days, 0)
     found[offset : offset + place.stop - place.start] = volume[place][: max(n - offset, 0)]
     known = np.isfinite(found) & (found >= 0)
@@ -163,6 +167,47 @@ def last_year_weights(series: Series, start: date, end: date, kpi: Kpi) -> Float
         rest = same[~known[same]]
         found[rest] = found[told].mean() if told.size else found[known].mean()
     return found
+
+
+def weekday_weights(series: Series, start: date, end: date, kpi: Kpi) -> FloatArray | None:
+    """What comes in on each day of ``[start, end)`` by its weekday, from the weeks before it.
+
+    The mean of each weekday over the eight weeks that end on the eve of
+    ``start``: of the numerator of a sum, the denominator of a ratio. None when a
+    weekday was known fewer than four times, or when nothing came in.
+    """
+    volume = series.numerator if kpi.is_sum else series.denominator
+    if volume is None:
+        return None
+    first = start - timedelta(weeks=PATTERN_WEEKS)
+    place = series.place(first, start - timedelta(days=1))
+    told = volume[place]
+    weekdays = (np.arange(place.start, place.stop) + series.first_day.weekday()) % 7
+    known = np.isfinite(told) & (told >= 0)
+    times = np.bincount(weekdays[known], minlength=7)
+    sums = np.bincount(weekdays[known], weights=told[known], minlength=7)
+    if times.min() < PATTERN_LEAST or not sums.sum() > 0:
+        return None
+    weights: FloatArray = (sums / times)[(np.arange((end - start).days) + start.weekday()) % 7]
+    return weights if weights.sum() > 0 else None
+
+
+def pace_shape(
+    target: Target, kpi: Kpi, series: Series, start: date, end: date
+) -> FloatArray | None:
+    """How the days of ``[start, end)`` weigh in what a goal asks for by each of them.
+
+    By last year's days where the goal says `path: last_year` or is a sum, else a
+    sum's by its weekdays. None: every day the same. ``series`` has the figures
+    from well before the period; nothing from ``start`` on is looked at, so what
+    was due by a day does not change afterwards.
+    """
+    if target.goal.path != "last_year" and not kpi.is_sum:
+        return None
+    shape = last_year_weights(series, start, end, kpi)
+    if shape is None and kpi.is_sum:
+        shape = weekday_weights(series, start, end, kpi)
+    return shape
 
 
 def _checked(shape: FloatArray, days: int) -> FloatArray:

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from flows.settings import Agreed, Goal, Measure, Period, Target
 from flows.targets.evaluation import Series
-from flows.targets.path import last_year_weights, path_level, path_points, share_of_sum
+from flows.targets.path import (
+    last_year_weights,
+    pace_shape,
+    path_level,
+    path_points,
+    share_of_sum,
+    weekday_weights,
+)
 from tests.unit.test_targets import CTR, SESSIONS
 
 START = date(2026, 10, 1)
@@ -188,3 +195,62 @@ def test_a_series_that_begins_within_last_years_days_is_put_on_its_own_days() ->
     assert found.tolist() == [5.0] * 10  # the first day is filled in
     # one week of ten days is less than four fifths
     assert last_year_weights(a_year_before([5.0] * 7), START, day(11), SESSIONS) is None
+
+
+def test_days_of_the_period_itself_are_no_last_year() -> None:
+    # a period of 366 days after 364 of a year: its last two count as the mean of their weekday
+    a_year = a_year_before([1.0] * 364 + [99.0] * 60)
+    found = last_year_weights(a_year, START, day(367), SESSIONS)
+    assert found is not None
+    assert found.tolist() == [1.0] * 366
+
+
+# --- weekdays ---------------------------------------------------------------------------------
+
+
+def weeks_before(values: list[float], weeks: int = 8) -> Series:
+    """The same week, from Thursday on, ``weeks`` times up to the eve of the period."""
+    days = np.array(values * weeks)
+    return Series(
+        "", "", START - timedelta(weeks=weeks), days, None, np.ones(len(days), dtype=np.bool_)
+    )
+
+
+def test_a_day_weighs_what_its_weekday_brought_in_the_weeks_before() -> None:
+    # the period begins on a Thursday too
+    week = [4.0, 5.0, 0.0, 0.0, 1.0, 2.0, 3.0]
+    found = weekday_weights(weeks_before(week), START, day(11), SESSIONS)
+    assert found is not None
+    assert found.tolist() == [*week, 4.0, 5.0, 0.0]
+
+
+def test_of_uneven_weeks_it_is_the_mean_of_what_is_known() -> None:
+    rising = weeks_before([1.0] * 7, weeks=4).numerator.tolist() + [3.0] * 28
+    rising[-7] = nan
+    known = replace(weeks_before([0.0] * 7), numerator=np.array(rising))
+    found = weekday_weights(known, START, day(3), SESSIONS)
+    assert found is not None
+    # four times 1 and, on the Thursday of the last week unknown, three times 3: 13 over 7
+    assert found.tolist() == [pytest.approx(13 / 7), 2.0]
+
+
+def test_a_weekday_seen_three_times_is_not_learned() -> None:
+    assert weekday_weights(weeks_before([1.0] * 7, weeks=4), START, day(8), SESSIONS) is not None
+    assert weekday_weights(weeks_before([1.0] * 7, weeks=3), START, day(8), SESSIONS) is None
+    assert weekday_weights(weeks_before([0.0] * 7), START, day(8), SESSIONS) is None
+
+
+def test_a_sum_goes_by_last_year_or_else_by_its_weekdays_and_a_ratio_when_told_to() -> None:
+    a_sum, week = target(at_least=800.0), [4.0, 5.0, 0.0, 0.0, 1.0, 2.0, 3.0]
+    by_weekday = pace_shape(a_sum, SESSIONS, weeks_before(week), START, day(5))
+    assert by_weekday is not None
+    assert by_weekday.tolist() == [4.0, 5.0, 0.0, 0.0]
+    by_year = pace_shape(a_sum, SESSIONS, a_year_before([4, 3, 2, 1]), START, day(5))
+    assert by_year is not None
+    assert by_year.tolist() == [4, 3, 2, 1]
+    last_year = a_year_before([1, 1, 1, 1], [4, 3, 2, 1])
+    straight, shaped = target(from_=1.0, to=2.0), target(from_=1.0, to=2.0, path="last_year")
+    assert pace_shape(straight, CTR, last_year, START, day(5)) is None
+    told = pace_shape(shaped, CTR, last_year, START, day(5))
+    assert told is not None
+    assert told.tolist() == [4, 3, 2, 1]
