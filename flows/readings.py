@@ -651,7 +651,7 @@ def earlier_verdicts(
         f"from ops.evaluations where {OF_CLIENTS} "
         f"and as_of >= ? and as_of < ? {known} group by all)",
         [
-            *clients,
+            ",".join(clients),
             as_of - timedelta(days=FORGOTTEN_AFTER_DAYS),
             as_of,
             *([known_at.astimezone(UTC).replace(tzinfo=None)] if known_at else []),

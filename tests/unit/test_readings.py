@@ -231,7 +231,7 @@ def test_the_verdict_before_is_the_last_word_of_the_last_day_before(
     store_evaluations(ledger, [before[2]], "second")
     store_evaluations(ledger, [replace(SAID, status="achieved")], "today")
     yesterday = SAID.as_of - timedelta(days=1)
-    assert earlier_verdicts(ledger, ["shop"], SAID.as_of) == {
+    assert earlier_verdicts(ledger, ["shop", "other"], SAID.as_of) == {
         ("shop", "roas"): {
             "": Earlier(yesterday, "on_track", "at_risk", 1),
             "7001": Earlier(yesterday - timedelta(days=1), "off_track"),
