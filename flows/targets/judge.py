@@ -14,7 +14,7 @@ from typing import Literal
 
 from flows.kpis import Kpi
 from flows.settings import Goal, Target
-from flows.targets.evaluation import Evaluation, Freshness, Series, Status
+from flows.targets.evaluation import Evaluation, FloatArray, Freshness, Series, Status
 from flows.targets.intervals import (
     Interval,
     Kind,
@@ -26,7 +26,13 @@ from flows.targets.intervals import (
     value_interval,
 )
 from flows.targets.measured import Days, Measured, days_of, measure
-from flows.targets.path import default_window_days, path_level, share_of_sum, window_start
+from flows.targets.path import (
+    default_window_days,
+    pace_shape,
+    path_level,
+    share_of_sum,
+    window_start,
+)
 from flows.targets.periods import ONE_DAY, period_of
 from flows.targets.projection import Projection, Ramp, project
 from flows.targets.status import Earlier, Verdict, confirmed, is_remembered, status_by_odds
@@ -96,6 +102,8 @@ def evaluate(
         restatement_days,
         earlier or {},
         holidays,
+        # segments go by the whole: of a small one last year is mostly chance
+        None if target.period.rolling_days else pace_shape(target, kpi, total, *period),
     )
     if target.for_each is None:
         return [judge.one(total)]
@@ -134,6 +142,7 @@ class _Judge:
     restatement_days: int
     earlier: Mapping[str, Earlier] = field(default_factory=dict)
     holidays: Collection[date] = ()
+    shape: FloatArray | None = None  # how the days of the period weigh; None: all the same
 
     # --- what is measured ---------------------------------------------------------------
 
@@ -262,12 +271,12 @@ class _Judge:
         """The part of a sum's goal that is due by ``last``; 1 for what is not a sum."""
         if not self.kpi.is_sum or self.is_rolling:
             return 1.0
-        return share_of_sum(self.target, *self.period, last)
+        return share_of_sum(self.target, *self.period, last, self.shape)
 
     def expected(self, last: date) -> float | None:
         goal = self.target.goal
         if goal.kind == "from_to":
-            level: float | None = path_level(self.target, *self.period, last)
+            level: float | None = path_level(self.target, *self.period, last, self.shape)
         else:
             level = {
                 "at_least": goal.at_least,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.settings import Agreed, Goal, Measure, Period, Target
-from flows.targets.evaluation import Series
+from flows.targets.evaluation import DaySums, Series
 from flows.targets.path import (
     last_year_weights,
     pace_shape,
@@ -22,7 +22,7 @@ from flows.targets.path import (
     share_of_sum,
     weekday_weights,
 )
-from tests.unit.test_targets import CTR, SESSIONS
+from tests.unit.test_targets import CTR, SESSIONS, judge
 
 START = date(2026, 10, 1)
 
@@ -254,3 +254,39 @@ def test_a_sum_goes_by_last_year_or_else_by_its_weekdays_and_a_ratio_when_told_t
     told = pace_shape(shaped, CTR, last_year, START, day(5))
     assert told is not None
     assert told.tolist() == [4, 3, 2, 1]
+
+
+# --- in the verdict ---------------------------------------------------------------------------
+
+
+def test_a_sum_that_comes_in_late_every_year_is_on_pace_while_it_does() -> None:
+    # four weeks; last year a quarter came in during the first two
+    start, end = date(2026, 11, 1), date(2026, 11, 29)
+    period = Period(start=start, end=end)
+    a_target = target(at_least=800.0).model_copy(update={"period": period})
+    past, now = [10.0] * 14 + [30.0] * 14, [15.0] * 14
+    rows = [
+        DaySums(first + timedelta(days=i), value, None)
+        for first, values in ((start - timedelta(weeks=52), past), (start, now))
+        for i, value in enumerate(values)
+    ]
+    told = judge(a_target, SESSIONS, rows, date(2026, 11, 15))[0]
+    assert (told.value, told.expected, told.reason) == (210.0, pytest.approx(200.0), "on_pace")
+    alone = judge(a_target, SESSIONS, rows[28:], date(2026, 11, 15))[0]
+    assert (alone.expected, alone.reason) == (400.0, "off_pace")
+
+
+def test_the_verdict_follows_the_steps_of_a_goal() -> None:
+    end = date(2026, 10, 29)
+    steps = ((date(2026, 10, 14), 0.031),)
+    goal = Goal(kind="from_to", from_=0.03, to=0.05, path="steps", steps=steps)
+    a_target = target(window=7, from_=0.03, to=0.05).model_copy(
+        update={"goal": goal, "period": Period(start=START, end=end)}
+    )
+    rows = [DaySums(START + timedelta(days=i - 7), 3_100.0, 100_000.0) for i in range(21)]
+    told = judge(a_target, CTR, rows, date(2026, 10, 15))[0]
+    assert (told.expected, told.reason) == (pytest.approx(0.031), "on_path")
+    straight = target(window=7, from_=0.03, to=0.05).model_copy(
+        update={"period": Period(start=START, end=end)}
+    )
+    assert judge(straight, CTR, rows, date(2026, 10, 15))[0].reason == "off_path"
