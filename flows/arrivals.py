@@ -1,0 +1,322 @@
+"""How values arrived: what each day came to at each read, from raw, history and the ledger.
+
+Every version of a row counts from when it was read to when it was superseded,
+and every read of a day tells what the day came to then, also when it changed
+nothing. Everything is added up in SQL, one query a table for all accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from connectors.google_ads_queries import LAG_BUCKETS
+from connectors.tables import ADS_CONVERSION_LAG_DAY, ALL
+from flows.kpis import Late
+from flows.targets.completeness import (
+    IntArray,
+    LagBuckets,
+    LagCurve,
+    Reads,
+    curve_of_buckets,
+    learn,
+)
+
+# Older days teach nothing: the longest conversion window, and half a year of reads before it.
+# A curve is well known from that much, and follows an account that changes.
+LEARNED_FROM_DAYS = 90 + 180
+# A few large orders make the most of a value: it is as noisy as half as many equal ones.
+_UNEQUAL = 2.0
+
+Key = tuple[str, str]  # client, account_id
+_Columns = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """How one late column of one account arrives.
+
+    ``curve`` is None when nothing is known of it yet. ``reads`` are those of the
+    days from ``since`` on; older days are as complete as they become.
+    """
+
+    curve: LagCurve | None
+    reads: Reads
+    since: date
+
+    def ages(self, first_day: date, days: int) -> IntArray:
+        """At which age each of ``days`` days from ``first_day`` was last read; −1 for never."""
+        ages = self.reads.ages_of(first_day, days)
+        is_old = np.arange(days) < (self.since - first_day).days
+        final = self.curve.final_age if self.curve is not None else LEARNED_FROM_DAYS
+        return np.where(is_old, final, ages)
+
+
+def read_arrivals(
+    connection: duckdb.DuckDBPyConnection,
+    late: Late,
+    as_of: date,
+    final_age: Callable[[str], int],
+    known_at: datetime | None = None,
+) -> dict[Key, Arrival]:
+    """Learn per account how the column of ``late`` arrives, from all that was read of it.
+
+    ``final_age`` gives for an account id the days after which a day is left
+    alone (its restatement days). ``known_at`` (UTC) leaves out what was read
+    after it. Accounts of which nothing was read are not there.
+    """
+    since = as_of - timedelta(days=LEARNED_FROM_DAYS)
+    buckets: Mapping[Key, LagBuckets] = {}
+    told = {column.name for column in ADS_CONVERSION_LAG_DAY.columns}
+    if late.source == ADS_CONVERSION_LAG_DAY.source and late.column in told:
+        buckets = read_lag_buckets(connection, late.column, since, known_at)
+    arrivals = {}
+    for key, reads in read_reads(connection, late.table, late.column, since, known_at).items():
+        final = final_age(key[1])
+        prior = curve_of_buckets(buckets[key], final) if key in buckets else None
+        arrivals[key] = Arrival(learn(reads, final, prior), reads, since)
+    return arrivals
+
+
+def read_reads(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    column: str,
+    since: date,
+    known_at: datetime | None = None,
+) -> dict[Key, Reads]:
+    """What each day from ``since`` on came to at each read of it, per account.
+
+    Of several reads as of one day the last counts. A read as of an earlier day
+    than one before it tells nothing of that age: the platform answers as of now.
+    A day on which a row lacks the figure is left out while it does.
+    """
+    _check(table, column)
+    rows = connection.execute(
+        f"""
+        with
+
+        loads as (
+            select
+                client,
+                account_id,
+                finished_at as moment,
+                -- before version 2 the day itself was not kept
+                coalesce(as_of, finished_at::date) as as_of,
+                greatest(window_start, $since) as first_day,
+                window_end as last_day
+            from ops.loads
+            where
+                table_name = $table
+                and outcome in ('loaded', 'empty')
+                and window_end >= $since
+                and finished_at <= coalesce($known::timestamp, 'infinity')
+        ),
+
+        reads as (
+            select
+                client,
+                account_id,
+                moment,
+                as_of,
+                unnest(generate_series(first_day, last_day, interval 1 day))::date as date_day
+            from loads
+        ),
+
+        versions as (
+            select client, account_id, date_day, loaded_at, null as superseded_at, {column}
+            from raw.{table}
+            where date_day >= $since
+            union all by name
+            select client, account_id, date_day, loaded_at, superseded_at, {column}
+            from history.{table}
+            where date_day >= $since
+        ),
+
+        -- what was read at one moment was mostly superseded at one moment, too
+        batches as (
+            select
+                client,
+                account_id,
+                date_day,
+                loaded_at,
+                superseded_at,
+                coalesce(sum({column}), 0)::double as value,
+                count(*) - count({column}) as unknown
+            from versions
+            group by all
+        ),
+
+        -- a load's moment is that of all it changed
+        steps as (
+            select client, account_id, date_day, loaded_at as moment, value, unknown, null as as_of
+            from batches
+            where loaded_at <= coalesce($known::timestamp, 'infinity')
+            union all by name
+            select
+                client, account_id, date_day, superseded_at as moment, -value as value,
+                -unknown as unknown, null as as_of
+            from batches
+            where superseded_at <= coalesce($known::timestamp, 'infinity')
+            union all by name
+            select client, account_id, date_day, moment, 0.0 as value, 0 as unknown, as_of
+            from reads
+        ),
+
+        running as (
+            select
+                client,
+                account_id,
+                date_day,
+                moment,
+                as_of,
+                sum(value) over so_far as value,
+                sum(unknown) over so_far as unknown,
+                max(as_of) over so_far as latest
+            from steps
+            window so_far as (
+                partition by client, account_id, date_day
+                order by moment
+                range between unbounded preceding and current row
+            )
+        )
+
+        select
+            client,
+            account_id,
+            date_diff('day', date '0001-01-01', date_day) + 1 as day,
+            date_diff('day', date_day, as_of) as age,
+            max_by(value, moment) as value
+        from running
+        where as_of = latest and as_of > date_day and unknown = 0
+        group by all
+        order by all
+        """,
+        {"since": since, "table": table, "known": known_at},
+    ).fetchnumpy()
+    return {
+        key: Reads(
+            day=rows["day"][part].astype(np.int64),
+            age=rows["age"][part].astype(np.int64),
+            value=rows["value"][part].astype(np.float64),
+        )
+        for key, part in _by_account(rows).items()
+    }
+
+
+def read_lag_buckets(
+    connection: duckdb.DuckDBPyConnection,
+    column: str,
+    since: date,
+    known_at: datetime | None = None,
+) -> dict[Key, LagBuckets]:
+    """Google Ads' own lag buckets of the days from ``since`` on, by the age of the last read."""
+    table = ADS_CONVERSION_LAG_DAY.name
+    _check(table, column)
+    rows = connection.execute(
+        f"""
+        with
+
+        reads as (
+            select
+                client,
+                account_id,
+                unnest(generate_series(greatest(window_start, $since), window_end, interval 1 day))
+                ::date as date_day,
+                coalesce(as_of, finished_at::date) as as_of
+            from ops.loads
+            where
+                table_name = $table
+                and outcome in ('loaded', 'empty')
+                and window_end >= $since
+                and finished_at <= coalesce($known::timestamp, 'infinity')
+        ),
+
+        ages as (
+            select client, account_id, date_day, date_diff('day', date_day, max(as_of)) as age
+            from reads
+            group by client, account_id, date_day
+        ),
+
+        versions as (
+            select
+                client,
+                account_id,
+                date_day,
+                conversion_lag_bucket,
+                conversions,
+                {column} as value
+            from raw.{table}
+            where date_day >= $since and loaded_at <= coalesce($known::timestamp, 'infinity')
+            union all by name
+            select
+                client,
+                account_id,
+                date_day,
+                conversion_lag_bucket,
+                conversions,
+                {column} as value
+            from history.{table}
+            where
+                date_day >= $since
+                and observed_at <= coalesce($known::timestamp, 'infinity')
+                and superseded_at > coalesce($known::timestamp, 'infinity')
+        )
+
+        select
+            client,
+            account_id,
+            age,
+            conversion_lag_bucket as bucket,
+            coalesce(sum(value), 0)::double as value,
+            coalesce(sum(conversions), 0)::double as conversions
+        from versions
+        inner join ages using (client, account_id, date_day)
+        where age > 0
+        group by all
+        order by all
+        """,
+        {"since": since, "table": table, "known": known_at},
+    ).fetchnumpy()
+    found = {}
+    for key, part in _by_account(rows).items():
+        names = rows["bucket"][part]
+        # a bucket that a newer API adds has no place on the curve
+        told = np.array([name in LAG_BUCKETS for name in names], dtype=bool)
+        edges = np.array([LAG_BUCKETS[n] for n in names[told]], np.float64).reshape(-1, 2)
+        value = rows["value"][part][told].astype(np.float64)
+        count = float(rows["conversions"][part][told].sum())
+        worth = float(value.sum()) / count if count > 0 else 1.0
+        found[key] = LagBuckets(
+            age=rows["age"][part][told].astype(np.int64),
+            lower=edges[:, 0],
+            upper=edges[:, 1],
+            amount=value,
+            grain=1.0 if column == "conversions" else worth * _UNEQUAL,
+        )
+    return found
+
+
+def _check(table: str, column: str) -> None:
+    """Raise ValueError for a name that is of no raw table: it becomes part of the SQL."""
+    known = {one.name: {c.name for c in one.columns} for one in ALL if one.is_daily}
+    if column not in known.get(table, ()):
+        raise ValueError(f"raw.{table} has no {column}")
+
+
+def _by_account(rows: _Columns) -> dict[Key, slice]:
+    """Where each account's rows are; they come ordered by client and account."""
+    clients, accounts = rows["client"], rows["account_id"]
+    if not len(clients):
+        return {}
+    changes = (clients[1:] != clients[:-1]) | (accounts[1:] != accounts[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(clients)]])
+    return {
+        (str(clients[first]), str(accounts[first])): slice(first, last)
+        for first, last in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    }
