@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows.kpis import Kpi
 from flows.settings import Client, Goal, Period, Target
-from flows.targets.evaluation import Evaluation, Series
+from flows.targets.evaluation import Evaluation, FloatArray, Series
 
 if TYPE_CHECKING:  # it computes with scipy, which is slow to import
     from flows.targets.explain import Explanation
@@ -78,6 +78,8 @@ class TargetView:
     causes: tuple[Explanation, ...] = ()  # what moved the value, the one to tell first
     findings: tuple[Noticed, ...] = ()
     goal_changes: tuple[GoalChange, ...] = ()  # oldest first
+    # how the days of the period weigh (flows.targets.path.pace_shape), for the line in a chart
+    shape: FloatArray | None = None
 
 
 @dataclass(frozen=True)
