@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 UV := .uv/bin/uv
 READY := .venv/.ready
 
-.PHONY: demo test test-quick torture long-backfill lint format bench set-up
+.PHONY: demo test test-quick torture long-backfill lint format bench calibrate set-up
 
 demo: set-up
 	.venv/bin/koers demo
@@ -41,6 +41,10 @@ format: set-up
 
 bench: set-up
 	.venv/bin/python -m tests.bench.google_ads_stream
+
+# how far the odds may be trusted, on seeded series with a known truth: a few minutes
+calibrate: set-up
+	.venv/bin/python -m tests.bench.calibrate
 
 set-up: $(READY)
 

@@ -49,7 +49,7 @@ YEAR_DAYS = 364
 SEASON_SMOOTHING = 9
 # The season of another year comes some days sooner or later, and this much higher or lower.
 SEASON_SHIFT = 5
-SEASON_HEIGHT = 0.12
+SEASON_HEIGHT = 0.18
 # Nothing is foreseen better than within half a percent, however regular it was.
 LEAST_SPREAD = 0.005
 # One window without anything (a pause, a broken tag) may not decide the spread alone.
@@ -57,7 +57,7 @@ LARGEST_ERROR = 3.0
 # Few degrees of freedom mean wide tails, but fewer than three have no variance at all.
 LEAST_FREEDOM = 3.0
 # How much the slope of a plan still to come varies, as a share of the planned slope.
-SLOPE_VARIATION = 0.8
+SLOPE_VARIATION = 0.7
 # Odds of a goal from–to are overconfident at both ends, so they are never shown beyond this.
 ENDPOINT_ODDS = (0.05, 0.95)
 COVERAGE = 0.8
