@@ -71,6 +71,16 @@ class Matrix:
 
 
 @dataclass(frozen=True, eq=False)
+class _Split:
+    """The cells of a scope, those of one segment after those of another; where each begins."""
+
+    parts: tuple[str, ...]  # the segments' keys, sorted
+    labels: tuple[str, ...]
+    cells: IntArray
+    starts: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class KpiCube:
     """One KPI of one client: cells × calendar days from ``first_day`` on, without gaps.
 
@@ -143,9 +153,8 @@ class KpiCube:
         """The latest name of every campaign id."""
         if "campaign_id" not in self.columns:
             return {}
-        everything = np.arange(self.cells)
-        parts, _, names = self._segments(everything, "campaign_id")
-        return dict(zip(parts, names, strict=True))
+        split = self._split({}, "campaign_id")
+        return dict(zip(split.parts, split.labels, strict=True))
 
     def between(self, first: date, last: date) -> KpiCube:
         """The same with the days from ``first`` to ``last`` alone, both included; not copied."""
@@ -247,13 +256,11 @@ class KpiCube:
         Cells whose dimension is empty are a segment too: it must not be
         mistaken for the total, whose segment is ''.
         """
-        chosen, recent = np.flatnonzero(self.mask(where)), self._recent(since)
-        parts, places, names = self._segments(chosen, for_each)
-        order = np.argsort(places, kind="stable")
-        bounds = np.searchsorted(places[order], np.arange(len(parts) + 1))
+        split, recent = self._split(where, for_each), self._recent(since)
         found = []
-        for i, (part, name) in enumerate(zip(parts, names, strict=True)):
-            cells = chosen[order[bounds[i] : bounds[i + 1]]]
+        for part, name, cells in zip(
+            split.parts, split.labels, np.split(split.cells, split.starts[1:]), strict=False
+        ):
             if recent[cells].any():
                 found.append(self._added(cells, recent, part, name))
         return found
@@ -270,37 +277,43 @@ class KpiCube:
         Outside the days of the cube every part has nothing. Cells of every
         currency are added up: the caller knows that there is one.
         """
-        chosen = np.flatnonzero(self.mask(where))
-        parts, places, names = self._segments(chosen, dimension)
-        order = np.argsort(places, kind="stable")
-        starts = np.searchsorted(places[order], np.arange(len(parts)))
+        split = self._split(where, dimension)
         first, last = first or self.first_day, last or self.last_day
 
         def added(values: FloatArray) -> FloatArray:
             n = max((last - first).days + 1, 0)
-            whole = np.zeros((len(parts), n))
+            whole = np.zeros((len(split.parts), n))
             begin = (first - self.first_day).days
             here = slice(max(begin, 0), max(min(begin + n, self.days), 0))
-            if len(parts) and here.start < here.stop:
+            if split.parts and here.start < here.stop:
                 there = slice(here.start - begin, here.stop - begin)
-                whole[:, there] = np.add.reduceat(values[chosen[order], here], starts, axis=0)
+                cells = values[split.cells, here]
+                whole[:, there] = np.add.reduceat(cells, split.starts, axis=0)
             return whole
 
         return Matrix(
-            parts,
-            names,
+            split.parts,
+            split.labels,
             first,
             added(self.numerator),
             None if self.denominator is None else added(self.denominator),
         )
 
-    def _segments(
-        self, chosen: IntArray, dimension: str
-    ) -> tuple[tuple[str, ...], IntArray, tuple[str, ...]]:
-        """The segments' keys, sorted; which of them each chosen cell is of; what they are called.
+    @cached_property
+    def _splits(self) -> dict[tuple[object, str], _Split]:
+        return {}
+
+    def _split(self, where: Mapping[str, Sequence[str]], dimension: str) -> _Split:
+        """The cells of a scope by segment; worked out once, as what explains a target asks often.
 
         A segment is called by the name that was in use last.
         """
+        key = (tuple(sorted((name, tuple(wanted)) for name, wanted in where.items())), dimension)
+        if key not in self._splits:
+            self._splits[key] = self._made_split(np.flatnonzero(self.mask(where)), dimension)
+        return self._splits[key]
+
+    def _made_split(self, chosen: IntArray, dimension: str) -> _Split:
         column = self._column(dimension)
         keys = [name or UNNAMED for name in column.names]
         used = np.unique(column.codes[chosen]).tolist()
@@ -325,7 +338,9 @@ class KpiCube:
                     latest[at] = max(latest.get(at, (-1, "")), (last, name))
             for at, (_, name) in latest.items():
                 names[at] = name
-        return tuple(parts), places, tuple(names)
+        order = np.argsort(places, kind="stable")
+        starts = np.searchsorted(places[order], np.arange(len(parts)))
+        return _Split(tuple(parts), tuple(names), chosen[order], starts)
 
 
 def _known_where(sums: FloatArray, has_row: BoolArray) -> FloatArray:
