@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,17 +34,13 @@ from flows.database_file import WarehouseError, require_space
 from flows.goal_versions import record_versions
 from flows.intake import commit_landed, require_space_for
 from flows.killpoints import reach
-from flows.kpis import Kpi
 from flows.landing import Landed, land, now
 from flows.models import BuildReport, CheckResult, build, load_models, run_checks
-from flows.plan import Found, restatement_days
+from flows.plan import Found
 from flows.project import Project, selection_of
-from flows.report.model import ClientView, SourceState, TargetView
-from flows.settings import Client, Target
-from flows.targets.cube import KpiCube
-from flows.targets.evaluation import Evaluation, Series, Status
-from flows.targets.judge import evaluate
-from flows.targets.periods import period_of
+from flows.report.model import ClientView
+from flows.targets.evaluation import Evaluation, Status
+from flows.views import verdicts_of, views_of
 from flows.warehouse import (
     LoadResult,
     WarehouseBusyError,
@@ -54,11 +50,6 @@ from flows.warehouse import (
 )
 
 log = logging.getLogger("koers")
-
-# a chart shows this much of what came before the period
-LOOK_BACK_DAYS = 120
-# what the odds are learned from: this time last year, and the year before that to compare with
-HISTORY_DAYS = 3 * 366
 
 
 # --- extract ----------------------------------------------------------------------------------
@@ -220,7 +211,7 @@ def evaluate_targets(
         for view, route, routed, told in news
         for message in _rendered(project, view, route, routed, told)
     ]
-    evaluations = [e for view in views for t in view.targets for e in (t.total, *t.segments)]
+    evaluations = verdicts_of(views)
     with project.warehouse.open() as connection, transaction(connection):
         readings.store_evaluations(connection, evaluations, run_id)
         record_versions(connection, map(project.client, clients), moment)
@@ -281,122 +272,6 @@ def _rendered(
         )
         for channel, message in rendered
     ]
-
-
-def views_of(
-    project: Project,
-    connection: duckdb.DuckDBPyConnection,
-    clients: Sequence[str],
-    as_of: date,
-    read: readings.Cubes | None = None,
-) -> list[ClientView]:
-    """Everything that is said of each client on a morning, judged afresh from the warehouse.
-
-    Each KPI is read once for all clients, and let go of before the next one. What
-    was ``read`` already (see `read_for`) is not read again: that of other mornings too.
-    """
-    known_at = now()
-    chosen = [project.client(slug) for slug in clients]
-    run = _Run(
-        project,
-        as_of,
-        known_at,
-        {one.slug: readings.source_states(connection, one, as_of) for one in chosen},
-        readings.status_histories(connection, clients, as_of),
-    )
-    judged: dict[tuple[str, str], TargetView] = {}
-    for name in sorted({target.kpi for client in chosen for target in client.targets}):
-        kpi = project.kpis[name]
-        asked = [(one, target) for one in chosen for target in one.targets if target.kpi == name]
-        yesterday = as_of - timedelta(days=1)
-        owners = list(dict.fromkeys(client.slug for client, _ in asked))
-        first_day = _first_read((target for _, target in asked), as_of)
-        if read is None:
-            cubes = readings.read_kpi(connection, owners, kpi, first_day, yesterday)
-        else:
-            cubes = {
-                (slug, name): read[slug, name].between(first_day, yesterday) for slug in owners
-            }
-        for client, target in asked:
-            view = run.target_view(client, target, kpi, cubes[client.slug, name])
-            judged[client.slug, target.id] = view
-    return [
-        ClientView(
-            client=client,
-            as_of=as_of,
-            generated_at=known_at,
-            targets=tuple(judged[client.slug, target.id] for target in client.targets),
-            sources=run.states[client.slug],
-            checks=readings.failing_checks(connection, client.slug),
-        )
-        for client in chosen
-    ]
-
-
-def read_for(
-    project: Project,
-    connection: duckdb.DuckDBPyConnection,
-    clients: Sequence[str],
-    first: date,
-    last: date,
-) -> readings.Cubes:
-    """The figures that `views_of` rests on as of each day from ``first`` to ``last``."""
-    targets = [target for slug in clients for target in project.client(slug).targets]
-    kpis = [project.kpis[name] for name in sorted({target.kpi for target in targets})]
-    yesterday = last - timedelta(days=1)
-    return readings.read_cubes(connection, clients, kpis, _first_read(targets, first), yesterday)
-
-
-def _first_read(targets: Iterable[Target], as_of: date) -> date:
-    """The first day that judging or showing any of the targets rests on."""
-    shown = [_first_shown(target, as_of) for target in targets]
-    return min([*shown, as_of - timedelta(days=HISTORY_DAYS)])
-
-
-def _first_shown(target: Target, as_of: date) -> date:
-    """The first day that a chart of the target may show."""
-    start, _ = period_of(target.period, as_of)
-    return min(start, as_of) - timedelta(days=LOOK_BACK_DAYS)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What judging every target of a run rests on, beside the figures of its KPI."""
-
-    project: Project
-    as_of: date
-    known_at: datetime
-    states: dict[str, tuple[SourceState, ...]]  # by client
-    histories: dict[tuple[str, str], tuple[tuple[date, str], ...]]  # by client and target
-
-    def target_view(self, client: Client, target: Target, kpi: Kpi, cube: KpiCube) -> TargetView:
-        shown = _first_shown(target, self.as_of)
-        total = cube.series(target.where, since=shown)
-        segments: list[Series] = []
-        if target.for_each:
-            segments = cube.segments(target.where, target.for_each, since=shown)
-        freshness = readings.freshness_of(target, kpi, self.states[client.slug], self.as_of)
-        restated = max(restatement_days(self.project, source) for source in kpi.sources)
-        judged = evaluate(
-            target,
-            kpi,
-            client.slug,
-            total,
-            segments,
-            freshness,
-            self.as_of,
-            self.known_at,
-            restated,
-        )
-        return TargetView(
-            target=target,
-            kpi=kpi,
-            total=judged[0],
-            segments=tuple(judged[1:]),
-            series=total.since(shown),
-            segment_series=tuple(one.since(shown) for one in segments),
-            history=self.histories.get((client.slug, target.id), ()),
-        )
 
 
 def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list[Path]:
