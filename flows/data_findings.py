@@ -21,7 +21,7 @@ from flows.targets.cube import KpiCube
 from flows.targets.evaluation import Freshness, Series
 from flows.targets.intervals import value_interval
 from flows.targets.measured import Days, days_of
-from flows.targets.path import default_window_days
+from flows.targets.path import LAST_YEAR, default_window_days, pace_shape
 from flows.targets.periods import ONE_DAY, period_of
 from flows.targets.realism import BASELINE_TOLERANCE, Realism, judge_realism, measure_baseline
 from flows.yaml_loader import Finding, Node, load_yaml
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Code = Literal[
     "baseline_differs",
+    "no_last_year",
     "realism_comfortable",
     "realism_ambitious",
     "realism_stretch",
@@ -163,6 +164,13 @@ def _figure_findings(
     if len(total.currencies) > 1:
         return []  # what cannot be added up cannot be compared either
     found: _Found = []
+    start, end = period_of(target.period, as_of)
+    if target.goal.path == "last_year" and pace_shape(target, kpi, total, start, end) is None:
+        told_days: Details = {
+            "first": (start - LAST_YEAR).isoformat(),
+            "last": (end - LAST_YEAR - ONE_DAY).isoformat(),
+        }
+        found.append(("no_last_year", "warning", "goal.path", told_days))
     if not target.for_each:
         found += _baseline_findings(target, kpi, total, freshness, as_of)
     judged = [(one, _realism(target, kpi, one, freshness, as_of)) for one in segments or [total]]
@@ -360,6 +368,11 @@ def _in_words(one: DataFinding, target: Target, kpi: Kpi, client: Client) -> tup
                 f"the goal starts from {figure('said')}, but {figure('measured')} was measured "
                 f"over {days}",
                 "expected a start within 10% of it, or another measure: window",
+            )
+        case "no_last_year":
+            return (
+                f"there is too little of {days} to go by, so the path is a straight line",
+                "load those days with koers backfill, or write path: linear",
             )
         case "realism_unknown":
             return (

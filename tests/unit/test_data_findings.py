@@ -129,6 +129,16 @@ def test_before_the_period_the_last_days_that_have_settled_are_the_start(tmp_pat
     assert (differs.code, differs.details["last"]) == ("baseline_differs", "2026-09-07")
 
 
+def test_a_path_by_last_year_needs_a_last_year(tmp_path: Path) -> None:
+    goal = "{from: 3%, to: 5%, path: last_year}"
+    assert "no_last_year" not in codes(find(tmp_path, cube(0.03, days=600), goal=goal))
+    (told, *_) = find(tmp_path, cube(0.03, days=300), goal=goal)
+    assert (told.code, told.severity, told.place) == ("no_last_year", "warning", "goal.path")
+    # the same weekdays of the year before
+    assert told.details == {"first": "2025-10-02", "last": "2026-01-01"}
+    assert "no_last_year" not in codes(find(tmp_path, cube(0.03, days=300)))
+
+
 # --- realism ----------------------------------------------------------------------------------
 
 
