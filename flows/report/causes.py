@@ -24,6 +24,7 @@ MOST_ROWS = 8
 NAME_LIMIT = 60
 # Beside the largest effect, one of less than a twentieth of it is not worth a sentence.
 WORTH_TELLING = 0.05
+NO_DIFFERENCE = 0.01
 
 How = Literal["rate", "mix", "new", "vanished", "sum", "rest"]
 
@@ -58,6 +59,9 @@ DID: dict[str, dict[str, str]] = {
     "wins": {"en": "adds {x}", "nl": "levert {x} op"},
     "raises": {"en": "makes {kpi} {x} higher", "nl": "maakt {kpi} {x} hoger"},
     "lowers": {"en": "makes {kpi} {x} lower", "nl": "maakt {kpi} {x} lager"},
+    # after a sentence that has already named the KPI
+    "raises_it": {"en": "raises the average by {x}", "nl": "verhoogt het gemiddelde met {x}"},
+    "lowers_it": {"en": "lowers the average by {x}", "nl": "verlaagt het gemiddelde met {x}"},
 }
 
 # The part's own value, before and after: by KPI, '' for those that are not known here.
@@ -107,6 +111,12 @@ OWN: dict[str, dict[str, tuple[str, str]]] = {  # (it fell, it rose)
 }
 OWN["conversion_rate"] = OWN["ads_conversion_rate"]
 
+# What a part's own value is called where the KPI's label tells more than a part needs.
+NOUN: dict[str, dict[str, str]] = {
+    "conversion_rate": {"en": "conversion rate", "nl": "conversieratio"},
+    "ads_conversion_rate": {"en": "conversion rate", "nl": "conversieratio"},
+}
+
 TEXT: dict[str, dict[str, Phrase]] = {
     "rate": {"en": "{name} {did}: {own}.", "nl": "{name} {did}: {own}."},
     "plain": {"en": "{name} {did}.", "nl": "{name} {did}."},
@@ -129,22 +139,22 @@ TEXT: dict[str, dict[str, Phrase]] = {
     },
     "mix_below": {
         "en": (
-            "{name} went from {a} to {b} of the {volume} and at {value} is below average: "
-            "that {did}."
+            "{name} went from {a} to {b} of the {volume}, and its {noun} of {value} is below "
+            "average: that {did}."
         ),
         "nl": (
-            "{name} ging van {a} naar {b} van de {volume} en zit met {value} onder het "
-            "gemiddelde: dat {did}."
+            "{name} ging van {a} naar {b} van de {volume} en zit met {own_kpi} van {value} onder "
+            "het gemiddelde: dat {did}."
         ),
     },
     "mix_above": {
         "en": (
-            "{name} went from {a} to {b} of the {volume} and at {value} is above average: "
-            "that {did}."
+            "{name} went from {a} to {b} of the {volume}, and its {noun} of {value} is above "
+            "average: that {did}."
         ),
         "nl": (
-            "{name} ging van {a} naar {b} van de {volume} en zit met {value} boven het "
-            "gemiddelde: dat {did}."
+            "{name} ging van {a} naar {b} van de {volume} en zit met {own_kpi} van {value} boven "
+            "het gemiddelde: dat {did}."
         ),
     },
     "new": {
@@ -206,6 +216,16 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "others": {
         "en": ("The other {part}: {x}.", "The other {n} {parts} together: {x}."),
         "nl": ("{The} andere {part}: {x}.", "De andere {n} {parts} samen: {x}."),
+    },
+    "others_nothing": {
+        "en": (
+            "The other {part} made no difference.",
+            "The other {n} {parts} together made no difference.",
+        ),
+        "nl": (
+            "{The} andere {part} maakte geen verschil.",
+            "De andere {n} {parts} maakten samen geen verschil.",
+        ),
     },
     "none": {
         "en": (
@@ -368,7 +388,10 @@ class _Teller:
         )
 
     def sentence(self, effect: Effect) -> str:
-        return words.capital(self._sum(effect) if self.explanation.is_sum else self._ratio(effect))
+        told = self._sum(effect) if self.explanation.is_sum else self._ratio(effect)
+        # a word of ours begins a sentence with a capital, a name stays as somebody wrote it
+        is_ours = effect.label in VALUE.get(self.explanation.dimension, {})
+        return words.capital(told) if is_ours else told
 
     def _sum(self, effect: Effect) -> str:
         kind = how(effect, True)
@@ -382,12 +405,13 @@ class _Teller:
         own = effect.after if effect.after is not None else effect.before
         values = {
             "name": self.name(effect),
-            "did": self.did(effect.total),
+            "did": self.did(effect.total, is_named=kind != "rate" and own is not None),
             "volume": (self.kpi.denominator or {}).get(self.language, ""),
             "a": self.share(effect.weight_before),
             "b": self.share(effect.weight_after),
             "value": self.value(own),
             "own_kpi": self.own_kpi,
+            "noun": self.noun,
         }
         if kind == "rate" and effect.before is not None and effect.after is not None:
             return self.say("rate", **values, own=self.own(effect.before, effect.after))
@@ -422,13 +446,15 @@ class _Teller:
     def others(self, rest: list[Effect]) -> str:
         if not rest:
             return ""
+        total = fsum(effect.total for effect in rest)
+        largest = max(abs(effect.total) for effect in self.explanation.effects)
         return self.say(
-            "others",
+            "others" if abs(total) >= NO_DIFFERENCE * largest else "others_nothing",
             len(rest),
             part=_part(self.explanation, self.language, 1),
             parts=_part(self.explanation, self.language, 2),
             The="Het" if self.explanation.dimension in _NEUTER_PARTS else "De",
-            x=self.per_day(self.signed(fsum(effect.total for effect in rest))),
+            x=self.per_day(self.signed(total)),
         )
 
     # --- rows
@@ -491,14 +517,13 @@ class _Teller:
         whole = (self.explanation.before_value + self.explanation.after_value) / 2
         return fsum(known) / len(known) > whole
 
-    def did(self, total: float) -> str:
+    def did(self, total: float, *, is_named: bool) -> str:
         if self.kpi.better == "higher":
             return DID["wins" if total > 0 else "loses"][self.language].format(
                 x=self.amount_of_kpi(total)
             )
-        return DID["raises" if total > 0 else "lowers"][self.language].format(
-            kpi=self.the_kpi, x=self.amount(total)
-        )
+        key = ("raises" if total > 0 else "lowers") + ("_it" if is_named else "")
+        return DID[key][self.language].format(kpi=self.the_kpi, x=self.amount(total))
 
     def own(self, before: float, after: float) -> str:
         a, b = self.values(before, after)
@@ -508,15 +533,23 @@ class _Teller:
     @property
     def the_kpi(self) -> str:
         told = words.kpi_inside(self.kpi, self.language)
-        return told if self.language == "en" else f"{_article(told)} {told}"
+        if self.language == "nl":
+            return f"{_article(told)} {told}"
+        return told if self.kpi.is_sum or _is_short(told) else f"the {told}"
+
+    @property
+    def noun(self) -> str:
+        known = NOUN.get(self.kpi.name)
+        return words.kpi_inside(self.kpi, self.language) if known is None else known[self.language]
 
     @property
     def own_kpi(self) -> str:
-        told = words.kpi_inside(self.kpi, self.language)
         if words.is_plural(self.kpi, self.language):
-            return told
-        vowel = told[:1].lower() in "aeiou" and not told[1:2].isupper()
-        return f"{'an' if vowel else 'a'} {told}" if self.language == "en" else f"een {told}"
+            return self.noun
+        vowel = self.noun[:1].lower() in "aeiou" and not _is_short(self.noun)
+        return (
+            f"{'an' if vowel else 'a'} {self.noun}" if self.language == "en" else f"een {self.noun}"
+        )
 
     @property
     def than(self) -> str:
@@ -561,12 +594,13 @@ class _Teller:
         )
 
     def amount_of_kpi(self, difference: float) -> str:
-        """The same with the KPI: `0,42 punt ROAS`, `0.42 of ROAS`."""
+        """With the KPI where it has a short name: `0,42 punt ROAS`, `0.42 of ROAS`."""
         told, kpi = self.amount(difference), words.kpi_inside(self.kpi, self.language)
-        if self.language == "en":
-            return f"{told} of {kpi}"
-        point = f"{formats.NBSP}punt" if self.kpi.unit == "ratio" else ""
-        return f"{told}{point} {kpi}"
+        if self.kpi.unit == "ratio" and self.language == "nl":
+            told += f"{formats.NBSP}punt"
+        if not _is_short(kpi):
+            return told
+        return f"{told} of {kpi}" if self.language == "en" else f"{told} {kpi}"
 
     def sum_amount(self, difference: float) -> str:
         """`1.240 sessies`, `€ 310`; per day where the stretches differ in length."""
@@ -607,6 +641,11 @@ _NEUTER = ("aantal", "percentage", "rendement", "verkeer", "budget", "aandeel", 
 
 def _article(told: str) -> str:
     return "het" if told.lower().split()[0].endswith(_NEUTER) else "de"
+
+
+def _is_short(told: str) -> bool:
+    """Whether it is an abbreviation, such as ROAS."""
+    return told.isupper() and " " not in told
 
 
 def _digits(size: float) -> int:

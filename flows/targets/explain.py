@@ -214,7 +214,7 @@ def explain(
         for i in np.flatnonzero(is_active).tolist()
     ]
     sign = direction or (1 if change >= 0 else -1)
-    effects.sort(key=lambda e: (e.total * sign < 0, -abs(e.total), e.part))
+    effects.sort(key=lambda e: (e.total * sign <= 0, -abs(e.total), e.part))
     return Explanation(
         dimension=dimension,
         is_sum=before.denominator is None,
