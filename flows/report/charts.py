@@ -12,14 +12,17 @@ import html
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Literal
 
+import numpy as np
+
 from flows.kpis import Kpi
-from flows.report import formats, words
+from flows.report import formats, outlook, words
 from flows.report.formats import Language
 from flows.report.model import SourceState, TargetView
+from flows.targets.completeness import completed
 from flows.targets.evaluation import DaySums, Evaluation, Series
 from flows.targets.judge import ENOUGH_DAYS
 from flows.targets.path import cumulative_values, path_points, trailing_values
@@ -35,6 +38,7 @@ ROLES = {
     "context": "#5b93b9",
     "goal": "#d55e00",
     "band": "#009e73",
+    "fan": "#56b4e9",
     "missing": "#cc79a7",
     "paper": "#fffffe",
 }
@@ -49,6 +53,8 @@ Size = Literal["wide", "narrow", "mail"]
 _SIZES: dict[Size, tuple[int, int]] = {"wide": (700, 310), "narrow": (340, 220), "mail": (560, 220)}
 # How much of the past stands before the period, so that a reader sees where it came from.
 _CONTEXT_DAYS = (28, 62)
+# From here on a day counts as in: what follows does not show in a line.
+_ALL_IN = 0.97
 # Two whole weeks: a week of a small account is mostly noise.
 _TRAILING_DAYS = 14
 
@@ -61,6 +67,16 @@ class Point:
     value: float
     run: int
     is_young: bool = False
+
+
+@dataclass(frozen=True)
+class FanPoint:
+    """Where the value is expected to be on a day, with its 80% range."""
+
+    day: date
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,8 @@ class ChartData:
     band: tuple[float, float] | None
     missing: tuple[tuple[date, date], ...]  # both ends included
     window_days: int
+    fan: tuple[FanPoint, ...] = ()  # from the last day that was judged to the deadline
+    is_learned: bool = False  # the young days are drawn as they will be
 
 
 def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) -> ChartData | None:
@@ -89,10 +107,11 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
     drawn from the start of its period, with its last fourteen days behind it.
     """
     evaluation, kpi, target = view.total, view.kpi, view.target
-    if not view.series.days:
+    if not view.series.has_row.any():
         return None
-    last_known = min(view.series.days[-1].date_day, as_of - ONE_DAY)
-    earliest = view.series.days[0].date_day
+    rows = np.flatnonzero(view.series.has_row)
+    last_known = min(view.series.day_at(int(rows[-1])), as_of - ONE_DAY)
+    earliest = view.series.day_at(int(rows[0]))
     rolling = target.period.rolling_days
     start, end = evaluation.period_start, evaluation.period_end
     if rolling or start is None or end is None:
@@ -102,7 +121,8 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
     if drawn_to < earliest:
         return None
     missing = _missing_days(view, sources)
-    young_from = _young_from(evaluation)
+    young_from = _young_from(evaluation, view.series)
+    series = arrived(view.series, evaluation, kpi)
     told_window = evaluation.details.get("window_days")
     window = rolling or (int(told_window) if isinstance(told_window, int | float) else None)
     goal = target.goal
@@ -110,7 +130,8 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
     context: tuple[Point, ...] = ()
     if kpi.is_sum and not window:
         kind, first = "cumulative", start
-        main = _points(cumulative_values(view.series, start, drawn_to + ONE_DAY), missing, None)
+        totals = cumulative_values(series, start, drawn_to + ONE_DAY)
+        main = _points(totals, missing, young_from if words.rests_on_learned(evaluation) else None)
     else:
         before = 0 if rolling else max(_CONTEXT_DAYS[0], min(_CONTEXT_DAYS[1], (end - start).days))
         first = max(start - timedelta(days=before), earliest)
@@ -120,7 +141,7 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
         trailing = _points(
             (
                 (day, value)
-                for day, value in trailing_values(view.series, days, kpi)
+                for day, value in trailing_values(series, days, kpi)
                 if max(first, whole_from) <= day <= drawn_to
             ),
             missing,
@@ -134,7 +155,7 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
             steady = min(
                 start + timedelta(days=min(ENOUGH_DAYS, (end - start).days // 3)), drawn_to
             )
-            to_date = _to_date(view.series, start, drawn_to)
+            to_date = _to_date(series, start, drawn_to)
             main = _points((p for p in to_date if p[0] >= steady), missing, young_from)
     if not main and not context:
         return None
@@ -167,7 +188,47 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
         band=band,
         missing=tuple(_runs(d for d in missing if first <= d <= drawn_to)),
         window_days=window or _TRAILING_DAYS,
+        fan=_fan(kind, main or context, evaluation, start, last) if not rolling else (),
+        is_learned=words.rests_on_learned(evaluation),
     )
+
+
+def _fan(
+    kind: str, line: Sequence[Point], evaluation: Evaluation, start: date, deadline: date
+) -> tuple[FanPoint, ...]:
+    """From the value of the last judged day to the projection at the deadline.
+
+    A sum grows evenly, and its range with it. A ratio since the start moves as
+    the days ahead outweigh those that were; a trailing window goes straight
+    there, and its range opens as that of a level that wanders (a square root).
+    """
+    ends = (evaluation.projected, evaluation.projected_low, evaluation.projected_high)
+    from_ = next((p for p in reversed(line) if not p.is_young), line[-1])
+    if words.rests_on_learned(evaluation):
+        from_ = line[-1]
+    value, low, high = ends
+    ahead = (deadline - from_.day).days
+    if value is None or low is None or high is None or ahead < 1:
+        return ()
+    if not all(math.isfinite(one) for one in (value, low, high)):
+        return ()
+    behind = max((from_.day - start).days + 1, 1)
+    points = []
+    for k in range(ahead + 1):
+        middle = k / ahead
+        if kind == "period":  # the weight of what is ahead, of evenly busy days
+            middle = (k / (behind + k)) / (ahead / (behind + ahead))
+        spread = math.sqrt(k / ahead) if kind == "trailing" else middle
+        at = from_.value + (value - from_.value) * middle
+        points.append(
+            FanPoint(
+                from_.day + timedelta(days=k),
+                at,
+                at - (value - low) * spread,
+                at + (high - value) * spread,
+            )
+        )
+    return tuple(points)
 
 
 def chart_svg(
@@ -217,7 +278,7 @@ def describe(data: ChartData, view: TargetView, language: Language) -> str:
     """The chart in one sentence, for who cannot see it."""
     line = data.main or data.context
     currency = view.total.currency_code
-    return words.say(
+    told = words.say(
         "chart_described",
         language,
         kpi=words.kpi_label(view.kpi, language),
@@ -226,6 +287,13 @@ def describe(data: ChartData, view: TargetView, language: Language) -> str:
         value=formats.quantity(line[-1].value, view.kpi.unit, language, currency),
         goal=words.goal(view.target.goal, view.kpi, language, currency),
     )
+    value, low, high = outlook.projected(view.total, view.target, view.kpi, language, currency)
+    if data.fan and low:
+        day = formats.day(data.fan[-1].day, language)
+        told += " " + words.say(
+            "chart_fan_described", language, day=day, value=value, low=low, high=high
+        )
+    return told
 
 
 def legend(data: ChartData, view: TargetView, language: Language) -> list[tuple[str, str]]:
@@ -240,7 +308,11 @@ def legend(data: ChartData, view: TargetView, language: Language) -> list[tuple[
         }[data.kind]
         told.append(("line", main))
     if any(p.is_young for p in (*data.main, *data.context)):
-        told.append(("young", words.say("legend_young", language)))
+        is_learned = words.rests_on_learned(view.total)
+        key = "legend_adjusted" if is_learned else "legend_young"
+        told.append(("young", words.say(key, language)))
+    if data.fan:
+        told.append(("fan", words.say("legend_fan", language)))
     if data.context:
         told.append(("context", trailing))
     if data.band:
@@ -353,8 +425,29 @@ def _missing_days(view: TargetView, sources: Sequence[SourceState]) -> frozenset
     )
 
 
-def _young_from(evaluation: Evaluation) -> date | None:
-    """The first day whose conversions are still arriving, as the evaluation says it."""
+def arrived(series: Series, evaluation: Evaluation, kpi: Kpi) -> Series:
+    """The days as they will be once everything is in, where that is what the verdict rests on.
+
+    Of a ratio the other side counts as far as the late side is in, so that Σ
+    over any days is the adjusted value; days too young to be used are unknown.
+    """
+    share = series.completeness
+    if share is None or kpi.late is None or not words.rests_on_learned(evaluation):
+        return series
+    unknown = ~np.isfinite(share)
+    if kpi.is_sum or series.denominator is None:
+        return replace(series, numerator=completed(series.numerator, share))
+    counted = np.where(unknown, np.nan, share)
+    if kpi.late.side == "numerator":
+        return replace(series, denominator=series.denominator * counted)
+    return replace(series, numerator=series.numerator * counted)
+
+
+def _young_from(evaluation: Evaluation, series: Series) -> date | None:
+    """The first day whose conversions are still arriving."""
+    if words.rests_on_learned(evaluation) and series.completeness is not None:
+        young = np.flatnonzero(~(series.completeness >= _ALL_IN))
+        return series.day_at(int(young[0])) if young.size else None
     settled = evaluation.details.get("settled_through")
     if not isinstance(settled, str) or evaluation.status in ("achieved", "missed"):
         return None
@@ -383,6 +476,7 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
         v for path in data.paths for _, v in path
     ]
     drawn += list(data.band or ())
+    drawn += [v for p in data.fan for v in (p.low, p.high)]
     low, high = min(drawn), max(drawn)
     pad = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     domain = [0.0 if data.kind == "cumulative" or low - pad < 0 <= low else low - pad, high + pad]
@@ -468,6 +562,8 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
                 "encoding": {"x": x, "y": y},
             }
         )
+    if data.fan:
+        layers.extend(_fan_layers(data.fan, x, y))
     if data.context:
         layers.extend(_line(data.context, x, y, ROLES["context"], 1.5))
     if data.main:
@@ -539,9 +635,44 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
     }
 
 
+def _fan_layers(
+    fan: Sequence[FanPoint], x: dict[str, Any], y: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The range as an area with an edge, so that it also shows without colour, and its middle."""
+    values = [{"d": p.day.isoformat(), "v": p.low, "w": p.high, "m": p.value} for p in fan]
+    middle = y | {"field": "m"}
+    return [
+        {
+            "data": {"values": values},
+            "mark": {"type": "area", "color": ROLES["fan"], "opacity": 0.22, "line": False},
+            "encoding": {"x": x, "y": y, "y2": {"field": "w"}},
+        },
+        *(
+            {
+                "data": {"values": values},
+                "mark": {"type": "line", "color": ROLES["fan"], "strokeWidth": 1, "opacity": 0.9},
+                "encoding": {"x": x, "y": y | {"field": edge}},
+            }
+            for edge in ("v", "w")
+        ),
+        {
+            "data": {"values": values},
+            "mark": {
+                "type": "line",
+                "color": ROLES["line"],
+                "strokeWidth": 1.25,
+                "opacity": 0.9,
+            },
+            "encoding": {"x": x, "y": middle},
+        },
+    ]
+
+
 def _labelled(data: ChartData) -> Point:
     """The point that carries the figure: the last one that the verdict rests on."""
     line = data.main or data.context
+    if data.is_learned:
+        return line[-1]
     return next((point for point in reversed(line) if not point.is_young), line[-1])
 
 

@@ -6,19 +6,25 @@ from dataclasses import dataclass
 from datetime import date
 
 from flows.alerts.digest import Digest, DigestItem
-from flows.report import formats, words
+from flows.report import formats, outlook, words
+from flows.report.formats import Language
 from flows.report.page import (
     Badge,
     account_name,
+    cause_sentences,
     gap,
+    gap_size,
     guilty_sentence,
     headline,
     next_step,
+    outlook_sentences,
     segment_name,
     source_status,
     step_flag,
 )
 
+# The opening, three causes, and what the others did together.
+_MOST_CAUSES = 5
 _WORSE_BEFORE = {"off_track", "missed", "at_risk", "no_data", "stale"}
 
 
@@ -34,8 +40,12 @@ class Line:
     change: str  # "was on track, new, recovered"
     since: str  # "since 24 October", of a status that has not changed
     reason: str
-    figures: str  # value, goal, expectation, gap
+    figures: str  # value, goal, expectation, gap: for a row that has no sentences
     basis: str  # which days, how much data
+    ahead: str  # what it takes from here, the odds, where it will end
+    causes: tuple[str, ...]  # what moved it, the opening first
+    pending: str  # what the status is about to become
+    data: str  # how much of the figure is still to arrive
     step: str
     step_flag: str
     is_overdue: bool
@@ -66,31 +76,9 @@ def line(item: DigestItem, digest: Digest) -> Line:
     reason = words.reason(told, target, kpi, language, currency)
     if is_total and (guilty := guilty_sentence(view, language)):
         reason += f" {guilty}"
-    figures = []
-    if words.judged(told) is not None:
-        figures.append(
-            words.say(
-                "line_value",
-                language,
-                value=words.value(told, kpi, language, currency),
-                goal=words.goal(target.goal, kpi, language, currency),
-            )
-        )
-        if words.due(told) not in (None, told.goal):
-            expected = words.expected(told, kpi, language, currency)
-            figures.append(words.say("line_expected", language, expected=expected))
-        short = gap(view, told)
-        if short > 0 and words.TONE[told.status] in ("bad", "warn"):
-            size = formats.quantity(short, kpi.unit, language, currency)
-            if kpi.unit == "rate":  # a difference of percentages is told in points
-                size = f"{formats.number(short * 100, language, digits=1)} %-pt"
-            figures.append(words.say("line_gap", language, gap=size))
-    basis = [words.measured(target, told, language)]
-    series = view.series if is_total else None
-    if words.judged(told) is not None and (
-        volume := words.volume(target, told, kpi, language, series)
-    ):
-        basis.append(words.say("line_volume", language, volume=volume))
+    causes: tuple[str, ...] = ()
+    if is_total and words.TONE[told.status] in ("bad", "warn"):
+        causes = tuple(cause_sentences(view, language, currency)[:_MOST_CAUSES])
     step, flag, is_overdue = "", "", False
     if (todo := next_step(view)) is not None and is_total:
         state, flag = step_flag(todo, digest.as_of, language)
@@ -112,12 +100,56 @@ def line(item: DigestItem, digest: Digest) -> Line:
         change=_change(item, digest),
         since=_unchanged_since(item, digest),
         reason=reason,
-        figures=" · ".join(figures),
-        basis=" · ".join(part for part in basis if part),
+        figures=_figures(item, language, currency),
+        basis=_basis(item, language, currency),
+        ahead=" ".join(outlook_sentences(view, told, language, currency)),
+        causes=causes,
+        pending=outlook.pending(told, target, language),
+        data=outlook.completeness(told, kpi, language, currency),
         step=step,
         step_flag=flag,
         is_overdue=is_overdue,
     )
+
+
+def _figures(item: DigestItem, language: Language, currency: str | None) -> str:
+    view, told = item.view, item.evaluation
+    target, kpi = view.target, view.kpi
+    if words.judged(told) is None:
+        return ""
+    figures = [
+        words.say(
+            "line_value",
+            language,
+            value=words.value(told, kpi, language, currency),
+            goal=words.goal(target.goal, kpi, language, currency),
+        )
+    ]
+    if words.due(told) not in (None, told.goal):
+        expected = words.expected(told, kpi, language, currency)
+        figures.append(words.say("line_expected", language, expected=expected))
+    if gap(view, told) > 0 and words.TONE[told.status] in ("bad", "warn"):
+        figures.append(
+            words.say("line_gap", language, gap=gap_size(view, told, language, currency))
+        )
+    if odds := outlook.odds_short(told, target, language):
+        figures.append(odds)
+    return " · ".join(figures)
+
+
+def _basis(item: DigestItem, language: Language, currency: str | None) -> str:
+    """Over which days and from how much; with the value where the reason does not tell it."""
+    view, told = item.view, item.evaluation
+    parts = []
+    if words.judged(told) is not None:
+        if told.reason.startswith("segments_"):
+            value = words.value(told, view.kpi, language, currency)
+            parts.append(words.say("all_together", language, value=value))
+        parts.append(words.measured(view.target, told, language))
+        series = view.series if told.segment == "" else None
+        if volume := words.volume(view.target, told, view.kpi, language, series):
+            parts.append(words.say("line_volume", language, volume=volume))
+    return " · ".join(part for part in parts if part)
 
 
 def greeting(digest: Digest) -> str:
@@ -185,6 +217,15 @@ def data_line(digest: Digest) -> str:
     if not through or troubled_accounts(digest):
         return ""
     return words.say("data_fine", digest.locale, day=formats.day(min(through), digest.locale))
+
+
+def season_line(digest: Digest) -> str:
+    """That the season is not counted in, where odds are told that it could change."""
+    for item in (*digest.changed, *digest.unchanged):
+        told = item.evaluation
+        if outlook.has_odds(told, item.view.target) and told.details.get("season") == "unknown":
+            return words.say("season_unknown_all", digest.locale)
+    return ""
 
 
 def web_link(digest: Digest) -> str:

@@ -17,7 +17,8 @@ from flows.report import charts, digest_lines, formats, words
 from flows.report.digest_lines import Line
 from flows.report.page import environment, say_capital
 
-# A mail stays well under Gmail's 102 kB of HTML and mailboxes' patience for attachments.
+# Gmail clips what is longer than 102 kB; mailboxes have little patience for attachments.
+_MOST_HTML = 100_000
 _MOST_PICTURES = 8
 _MOST_GOALS = 25
 _MOST_OTHERS = 40
@@ -30,6 +31,7 @@ _KEYS = {
     "context": (charts.ROLES["context"], "─"),
     "goal": (charts.ROLES["goal"], "┄"),
     "band": ("#b9e4d8", "■"),
+    "fan": ("#b8dff5", "■"),
     "missing": ("#eec9dd", "■"),
 }
 
@@ -47,9 +49,6 @@ class Goal:
 
 def render_mail(digest: Digest) -> MailMessage:
     """Subject, text and HTML in the route's language; the same digest gives the same mail."""
-    import css_inline
-
-    language = digest.locale
     items = digest_lines.ordered(digest.changed)
     goals: list[Goal] = []
     pictures: list[tuple[str, bytes]] = []
@@ -63,7 +62,28 @@ def render_mail(digest: Digest) -> MailMessage:
         for item in digest_lines.ordered(digest.unchanged)[:_MOST_OTHERS]
     ]
     left_out = max(len(items) - _MOST_GOALS, 0) + max(len(digest.unchanged) - _MOST_OTHERS, 0)
-    subject = digest_lines.subject(digest)
+    html = _html(digest, goals, others, left_out)
+    while len(html) > _MOST_HTML and (goals or others):
+        # the least urgent of the longest list goes first; the report has them all
+        fewer = others if len(others) > len(goals) else goals
+        cut = max(len(fewer) // 8, 1)
+        del fewer[-cut:]
+        left_out += cut
+        html = _html(digest, goals, others, left_out)
+    shown = {goal.cid for goal in goals}
+    return MailMessage(
+        subject=digest_lines.subject(digest),
+        text=_text(digest, goals, others, left_out),
+        html=html,
+        pictures=tuple(picture for picture in pictures if picture[0] in shown),
+        language=digest.locale,
+    )
+
+
+def _html(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) -> str:
+    import css_inline
+
+    language = digest.locale
     troubled = digest_lines.troubled_accounts(digest)
     hidden = len(troubled) - _MOST_ACCOUNTS
     link = digest_lines.web_link(digest)
@@ -73,7 +93,7 @@ def render_mail(digest: Digest) -> MailMessage:
         .render(
             language=language,
             say=partial(say_capital, language),
-            subject=subject,
+            subject=digest_lines.subject(digest),
             client=formats.name(digest.client.name),
             as_of=words.say("as_of", language, day=formats.weekday(digest.as_of, language)),
             greeting=digest_lines.greeting(digest),
@@ -88,6 +108,7 @@ def render_mail(digest: Digest) -> MailMessage:
             troubled=troubled[:_MOST_ACCOUNTS],
             troubled_more=words.say("left_out_sources", language, n=hidden) if hidden > 0 else "",
             data_line=digest_lines.data_line(digest),
+            season_line=digest_lines.season_line(digest),
             width=charts.png_width(),
             footer=_footer(digest),
         )
@@ -95,13 +116,7 @@ def render_mail(digest: Digest) -> MailMessage:
     inlined: str = css_inline.CSSInliner(
         load_remote_stylesheets=False, keep_style_tags=False
     ).inline(html)
-    return MailMessage(
-        subject=subject,
-        text=_text(digest, goals, others, left_out),
-        html=inlined,
-        pictures=tuple(pictures),
-        language=language,
-    )
+    return inlined
 
 
 def _goal(item: DigestItem, digest: Digest, drawn: int) -> tuple[Goal, bytes | None]:
@@ -145,19 +160,26 @@ def _text(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) 
             _wrap(f"{line.symbol} {line.word.upper()}{change}"),
             _wrap(line.title, "  "),
             _wrap(line.reason, "  "),
-            _wrap(goal.figures, "  "),
             _wrap(goal.basis, "  "),
+            _wrap(line.ahead, "  "),
+            *(
+                _wrap(told if i == 0 else f"- {told}", "  ", "  " if i == 0 else "    ")
+                for i, told in enumerate(line.causes)
+            ),
         ]
         if line.step:
             flag = f" – {line.step_flag.upper() if line.is_overdue else line.step_flag}"
-            rows.append(_wrap(f"→ {line.step}{flag if line.step_flag else ''}", "  "))
+            rows.append(_wrap(f"→ {line.step}{flag if line.step_flag else ''}", "  ", "    "))
+        if line.data:
+            rows.append(_wrap(line.data, "  "))
         parts.append("\n".join(row for row in rows if row.strip()))
     if others:
         rows = [words.say("others", language)]
-        rows += [
-            _wrap(f"{o.line.symbol} {o.line.title}: {o.line.word} {o.line.since}".strip(), "  ")
-            for o in others
-        ]
+        for other in others:
+            line = other.line
+            word = f"{line.word} {line.since}".strip()
+            rows.append(_wrap(f"{line.symbol} {line.title}: {word}", "  "))
+            rows += [_wrap(told, "    ") for told in (line.figures, line.pending) if told]
         parts.append("\n".join(rows))
     if left_out:
         parts.append(words.say("left_out", language, n=left_out))
@@ -178,6 +200,8 @@ def _text(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) 
         parts.append("\n".join(rows))
     elif told := digest_lines.data_line(digest):
         parts.append(told)
+    if season := digest_lines.season_line(digest):
+        parts.append(_wrap(season))
     if digest.report_link:
         parts.append(words.say("report_at", language, link=digest.report_link))
     parts.append("-- \n" + _wrap(_footer(digest)))
@@ -193,13 +217,13 @@ def _footer(digest: Digest) -> str:
     )
 
 
-def _wrap(text: str, indent: str = "") -> str:
+def _wrap(text: str, indent: str = "", hanging: str | None = None) -> str:
     """Lines of at most 76 characters; a no-break space never breaks, an address is left whole."""
     return textwrap.fill(
         text,
         76,
         initial_indent=indent,
-        subsequent_indent=indent,
+        subsequent_indent=indent if hanging is None else hanging,
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -11,9 +11,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.report import charts, formats, words
+from flows.report import charts, formats, outlook, words
 from flows.report.formats import Language
-from flows.report.model import ClientView, SourceState, TargetView
+from flows.report.model import ClientView, GoalChange, Noticed, SourceState, TargetView
 from flows.settings import Step
 from flows.targets.evaluation import Evaluation, Series
 
@@ -70,6 +70,34 @@ class Spell:
 
 
 @dataclass(frozen=True)
+class CauseLine:
+    """One part in the table of causes; ``left`` and ``width`` place its bar, in percent."""
+
+    name: str
+    how: str
+    effect: str
+    own: str
+    weight: str
+    left: float
+    width: float
+    tone: str
+    is_claimed: bool
+
+
+@dataclass(frozen=True)
+class CauseBlock:
+    """One split of a change; ``lines`` are what it says in sentences."""
+
+    opening: str
+    lines: list[str]
+    part: str
+    weight: str
+    rows: list[CauseLine]
+    has_own: bool
+    note: str
+
+
+@dataclass(frozen=True)
 class TargetBlock:
     anchor: str
     id: str
@@ -78,6 +106,8 @@ class TargetBlock:
     status: Badge
     reason: str
     guilty: str
+    ahead: str
+    odds: str
     value: str
     goal: str
     expected: str
@@ -87,11 +117,16 @@ class TargetBlock:
     chart_narrow: str | None
     legend: list[tuple[str, str]]
     facts: list[Fact]
+    terms: list[Fact]
     segments_title: str
     segment_word: str
     segments: list[SegmentRow]
     segments_more: str
     marks: list[float]
+    causes_title: str
+    causes: list[CauseBlock]
+    findings: list[str]
+    changes: list[str]
     steps: list[StepRow]
     history: list[Spell]
     notes: list[str]
@@ -137,6 +172,8 @@ def render_report(view: ClientView) -> str:
             targets=targets,
             sources=[_source(state, view, language) for state in view.sources],
             checks=[formats.sentence_text(check) for check in view.checks],
+            findings=_findings(view.findings, None, language, view.client.currency),
+            reading=_reading(view, language),
             footer=words.say(
                 "footer",
                 language,
@@ -234,7 +271,8 @@ def worst_first(view: TargetView) -> list[Evaluation]:
 
 def gap(view: TargetView, evaluation: Evaluation) -> float:
     """How far the judged value is on the wrong side of what was asked; 0 when it is not."""
-    value, goal = words.judged(evaluation), view.target.goal
+    goal = view.target.goal
+    value = words.filled_sum(evaluation, view.kpi) or words.judged(evaluation)
     if value is None:
         return 0.0
     low, high = evaluation.details.get("low"), evaluation.details.get("high")
@@ -269,6 +307,80 @@ def guilty_sentence(view: TargetView, language: Language) -> str:
         volume=view.kpi.denominator.get(language, ""),
         **told,
     )
+
+
+def outlook_sentences(
+    view: TargetView, evaluation: Evaluation, language: Language, currency: str | None
+) -> list[str]:
+    """Gap, what it takes from here, odds and where it ends, and what is about to change.
+
+    With `for_each` it is about the segment that weighs heaviest, or when all
+    are fine about the one with the least odds: the goal is made by all of them
+    or by none.
+    """
+    about, is_there = evaluation, False
+    uncertain = ""
+    if evaluation.segment == "" and evaluation.reason.startswith("segments_"):
+        ordered = worst_first(view)
+        if not ordered:
+            return []
+        if guilty_sentence(view, language):
+            about, is_there = ordered[0], True
+        else:
+            known = [one for one in view.segments if outlook.has_odds(one, view.target)]
+            least = min(known, key=lambda one: one.probability or 0.0, default=None)
+            if least is not None:
+                uncertain = outlook.least_certain(least, segment_name(least), language)
+            told = [uncertain, outlook.pending(evaluation, view.target, language)]
+            return [sentence for sentence in told if sentence]
+    target, kpi = view.target, view.kpi
+    told = []
+    if gap(view, about) > 0 and words.TONE[about.status] in ("bad", "warn"):
+        told.append(
+            words.say(
+                "gap_is",
+                language,
+                gap=gap_size(view, about, language, currency),
+                there=words.say("there", language) if is_there else "",
+            )
+        )
+    # named once, in the first sentence; the others go on about it
+    need = outlook.needed(about, target, kpi, language, currency, there=is_there and not told)
+    is_named = bool(told or need)
+    told += [
+        need,
+        outlook.odds_sentence(about, target, kpi, language, there=is_there and not is_named),
+        outlook.ending(about, target, kpi, language, currency),
+        outlook.pending(evaluation, target, language),
+    ]
+    return [sentence for sentence in told if sentence]
+
+
+def gap_size(
+    view: TargetView, evaluation: Evaluation, language: Language, currency: str | None
+) -> str:
+    """How far off, in the unit of the KPI; a difference of percentages is told in points."""
+    short = gap(view, evaluation)
+    if view.kpi.unit == "rate":
+        digits = 1 if short >= 0.0005 else 2
+        points = formats.number(short * 100, language, digits=digits)
+        return f"{points}{formats.NBSP}{words.say('points', language)}"
+    if view.kpi.is_sum and short >= 100:
+        short = float(f"{short:.3g}")
+    return formats.quantity(short, view.kpi.unit, language, evaluation.currency_code or currency)
+
+
+def cause_sentences(view: TargetView, language: Language, currency: str | None) -> list[str]:
+    """What moved the value, in sentences; the first says by how much. Empty when not known."""
+    if not view.causes:
+        return []
+    from flows.report import causes  # it computes with scipy, which is slow to import
+
+    first = view.causes[0]
+    return [
+        causes.opening(first, view.kpi, language, currency),
+        *causes.sentences(first, view.kpi, language, currency),
+    ]
 
 
 def segment_name(evaluation: Evaluation, limit: int = formats.NAME_LIMIT) -> str:
@@ -319,6 +431,8 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
         status=_badge(total, language),
         reason=words.reason(total, target, kpi, language, currency),
         guilty=guilty_sentence(one, language),
+        ahead=" ".join(outlook_sentences(one, total, language, currency)),
+        odds=outlook.odds_short(total, target, language),
         value=value,
         goal=goal,
         expected=expected,
@@ -327,7 +441,8 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
         chart_wide=_svg(one, view, language, "wide", anchor),
         chart_narrow=_svg(one, view, language, "narrow", anchor),
         legend=charts.legend(data, one, language) if data else [],
-        facts=_facts(one, view, language, value, goal, expected, period),
+        facts=_facts(one, language, value, goal, expected),
+        terms=_terms(one, view, language, period),
         segments_title=words.say(
             "segments", language, segment=words.segment_word(target, language, n=1)
         ),
@@ -335,23 +450,25 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
         segments=[_segment(one, s, top, trends.get(s.segment), language, currency) for s in shown],
         segments_more=_more(one, rest, language),
         marks=[round(100 * level / top, 2) for level in _levels(one) if top > 0],
+        causes_title=words.say(
+            "causes_good" if words.TONE[total.status] == "good" else "causes", language
+        ),
+        causes=_causes(one, language, currency),
+        findings=_findings(one.findings, one, language, currency),
+        changes=[
+            sentence
+            for change in one.goal_changes
+            for sentence in _changed(change, one, language, currency)
+        ],
         steps=[_step(step, view.as_of, language) for step in target.plan],
         history=_spells(one.history, view.as_of, language),
         notes=_notes(one, language, currency),
     )
 
 
-def _facts(
-    one: TargetView,
-    view: ClientView,
-    language: Language,
-    value: str,
-    goal: str,
-    expected: str,
-    period: str,
-) -> list[Fact]:
+def _facts(one: TargetView, language: Language, value: str, goal: str, expected: str) -> list[Fact]:
+    """The figures beside the chart."""
     target, total = one.target, one.total
-    agreed = target.agreed
     told = [
         Fact(
             words.say("col_value", language),
@@ -361,9 +478,33 @@ def _facts(
         ),
         Fact(words.say("col_goal", language), goal),
     ]
+    if chance := _chance(one, language):
+        told[0] = replace(told[0], small=" · ".join(s for s in (told[0].small, chance) if s))
     is_level = words.due(total) == total.goal  # then it only repeats what was agreed
     if words.due(total) is not None and not is_level:
         told.append(Fact(words.say("col_expected", language), expected))
+    # of a goal for each segment the odds are those of its segments
+    if outlook.has_odds(total, target) and not total.reason.startswith("segments_"):
+        odds = total.probability or 0.0
+        told.append(
+            Fact(
+                words.say("col_odds", language),
+                words.capital(outlook.odds_size(odds, language)),
+                outlook.odds_word(odds, language),
+            )
+        )
+    end, low, high = outlook.projected(total, target, one.kpi, language, None)
+    if end:
+        between = words.say("between_values", language, low=low, high=high) if low else ""
+        told.append(Fact(words.say("col_end", language), end, between))
+    return told
+
+
+def _terms(one: TargetView, view: ClientView, language: Language, period: str) -> list[Fact]:
+    """What belongs to the agreement, below the chart."""
+    target, total = one.target, one.total
+    agreed = target.agreed
+    told = []
     left = ""
     if total.period_end is not None and not target.period.rolling_days:
         days = (total.period_end - view.as_of).days
@@ -372,7 +513,13 @@ def _facts(
     told.append(Fact(words.say("col_period", language), period, left))
     built = words.built_from(target, total, one.kpi, language, one.series)
     if built:
-        told.append(Fact(words.say("built_from", language), built))
+        told.append(
+            Fact(
+                words.say("built_from", language),
+                built,
+                outlook.late_share(total, one.kpi, language),
+            )
+        )
     names = words.listing([words.person(who) for who in agreed.by], language)
     sealed = ""
     if names and agreed.on:
@@ -418,14 +565,126 @@ def _trends(view: TargetView, shown: list[Evaluation], as_of: date) -> dict[str,
     levels = _levels(view)
     if not shown or window is None:
         return {}
-    wanted = {one.segment for one in shown}
+    wanted = {one.segment: one for one in shown}
     return charts.sparklines(
-        [series for series in view.segment_series if series.segment in wanted],
+        [
+            charts.arrived(series, wanted[series.segment], view.kpi)
+            for series in view.segment_series
+            if series.segment in wanted
+        ],
         view.kpi,
         as_of - timedelta(days=90),
         window[1],
         levels[0] if levels and not view.kpi.is_sum else None,
     )
+
+
+def _chance(one: TargetView, language: Language) -> str:
+    """Between what the value lies when chance is taken into account."""
+    total = one.total
+    low, high, value = total.value_low, total.value_high, words.judged(total)
+    if low is None or high is None or value is None:
+        return ""
+    a, b = (
+        formats.value_apart_from(bound, (value, other), one.kpi, language, total.currency_code)
+        for bound, other in ((low, high), (high, low))
+    )
+    return words.say("value_range", language, low=a, high=b)
+
+
+def _causes(view: TargetView, language: Language, currency: str | None) -> list[CauseBlock]:
+    """Every split of the change, the one to tell first at the top."""
+    if not view.causes:
+        return []
+    from flows.report import causes  # it computes with scipy, which is slow to import
+
+    told = []
+    for split in view.causes:
+        money = view.total.currency_code or currency
+        rows = causes.rows(split, view.kpi, language, money)
+        lines = causes.sentences(split, view.kpi, language, money)
+        if not lines and len(rows) < 2:
+            continue
+        low = min((row.size for row in rows), default=0.0)
+        low, high = min(low, 0.0), max((row.size for row in rows), default=0.0)
+        span = max(high, 0.0) - low or 1.0
+        noun = (view.kpi.denominator or {}).get(language, "")
+        one, _ = words.SEGMENT.get(split.dimension, words.SEGMENT[""])[language]
+        told.append(
+            CauseBlock(
+                opening=causes.opening(split, view.kpi, language, money),
+                lines=lines,
+                part=words.capital(one),
+                weight=words.capital(
+                    words.say("col_weight", language, volume=noun)
+                    if noun
+                    else words.say("col_part", language)
+                ),
+                rows=[
+                    CauseLine(
+                        name=row.name,
+                        how=row.how_told if row.is_claimed else "",
+                        effect=row.effect,
+                        own=_moved(row.before, row.after),
+                        weight=_moved(row.weight_before, row.weight_after),
+                        left=round(100 * (min(row.size, 0.0) - low) / span, 2),
+                        width=round(100 * abs(row.size) / span, 2),
+                        tone="good" if row.helps else "bad",
+                        is_claimed=row.is_claimed,
+                    )
+                    for row in rows
+                ],
+                has_own=any(row.before or row.after for row in rows),
+                note=words.say("not_claimed", language)
+                if any(not row.is_claimed and row.how != "rest" for row in rows)
+                else "",
+            )
+        )
+    return told
+
+
+def _moved(before: str, after: str) -> str:
+    if not before and not after:
+        return ""
+    return f"{before or formats.NOTHING} → {after or formats.NOTHING}"
+
+
+def _findings(
+    findings: tuple[Noticed, ...], view: TargetView | None, language: Language, currency: str | None
+) -> list[str]:
+    told = [words.finding(one, view, language, currency) for one in findings]
+    return [sentence for sentence in told if sentence]
+
+
+def _changed(
+    change: GoalChange, view: TargetView, language: Language, currency: str | None
+) -> list[str]:
+    """What an edit made of the goal, a sentence for each thing that changed."""
+    day = words.capital(formats.day(change.on, language))
+    told = []
+    if change.was is not None and change.now is not None:
+        was, now = (
+            words.goal(goal, view.kpi, language, currency) for goal in (change.was, change.now)
+        )
+        if was != now:
+            told.append(words.say("goal_changed", language, day=day, was=was, now=now))
+        else:
+            told.append(
+                words.say(
+                    "other_changed", language, day=day, told=words.say("changed_path", language)
+                )
+            )
+    if change.was_period is not None and change.now_period is not None:
+        was, now = (
+            words.period_told(period, language) for period in (change.was_period, change.now_period)
+        )
+        told.append(words.say("period_changed", language, day=day, was=was, now=now))
+    others = [words.changed_key(key, language) for key in change.others]
+    if others:
+        told.append(
+            words.say("other_changed", language, day=day, told=words.listing(others, language))
+        )
+    return told
 
 
 def _more(view: TargetView, rest: list[Evaluation], language: Language) -> str:
@@ -517,25 +776,31 @@ def _spells(history: tuple[tuple[date, str], ...], as_of: date, language: Langua
 def _notes(one: TargetView, language: Language, currency: str | None) -> list[str]:
     kpi, total = one.kpi, one.total
     told = [kpi.explained.get(language) or kpi.explained.get("en", "")]
-    if words.rests_on_settled(total) and total.value is not None:
-        told.append(
-            words.say(
-                "settled_note",
-                language,
-                kpi=words.kpi_inside(kpi, language),
-                value=formats.value_apart_from(
-                    total.value, (total.adjusted_value,), kpi, language, currency
-                ),
-            )
-        )
+    if adjusted := outlook.completeness(total, kpi, language, currency):
+        told.append(adjusted)
     elif kpi.is_restated and total.status not in ("achieved", "missed", "not_started"):
         told.append(words.say("restated_note", language))
     if total.days_missing:
         told.append(words.say("missing_note", language, n=total.days_missing))
+    if outlook.has_odds(total, one.target) and (season := outlook.season(total, language)):
+        told.append(season)
     if one.target.realistic_because:
         because = formats.sentence_text(one.target.realistic_because).rstrip(".")
         told.append(words.say("why_realistic", language, because=because) + ".")
     return [note for note in told if note]
+
+
+def _reading(view: ClientView, language: Language) -> list[str]:
+    """How odds, ranges and young days are to be read, of those that the page shows."""
+    told = []
+    every = [e for one in view.targets for e in (one.total, *one.segments)]
+    if any(outlook.has_odds(one.total, one.target) for one in view.targets):
+        told.append(words.say("reading_odds", language))
+    if any(e.projected_low is not None for e in every):
+        told.append(words.say("reading_range", language))
+    if any(words.rests_on_learned(e) for e in every):
+        told.append(words.say("reading_young", language))
+    return told
 
 
 def _counts(view: ClientView, language: Language) -> list[Mapping[str, object]]:

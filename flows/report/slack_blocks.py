@@ -50,14 +50,9 @@ def render_slack(digest: Digest) -> SlackMessage:
         _section(f"{escape(digest_lines.greeting(digest))} {escape(digest_lines.summary(digest))}"),
     ]
     closing = _closing(digest)
-    left_out = 0
     changed = [digest_lines.line(i, digest) for i in digest_lines.ordered(digest.changed)]
-    for told in changed:
-        block = _section(_goal(told))
-        if left_out or not _fits([*blocks, block]):
-            left_out += 1
-        else:
-            blocks.append(block)
+    shown, left_out = _goals(blocks, changed)
+    blocks += shown
     unchanged = [digest_lines.line(i, digest) for i in digest_lines.ordered(digest.unchanged)]
     if unchanged:
         rows = [f"*{escape(words.say('others', language))}*"]
@@ -92,24 +87,50 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _goal(told: Line) -> str:
+def _goals(before: list[dict[str, Any]], changed: list[Line]) -> tuple[list[dict[str, Any]], int]:
+    """A section per goal, and how many did not fit.
+
+    When there is no room for everything, first what goes well is told in
+    short, then everything, and only then goals are left out.
+    """
+    calm = ("good", "waiting")
+    for brief_tones in ((), calm, (*calm, "warn", "bad", "unknown")):
+        sections = [_section(_goal(told, is_brief=told.tone in brief_tones)) for told in changed]
+        if _fits([*before, *sections]):
+            return sections, 0
+    fitting = 0
+    while _fits([*before, *sections[: fitting + 1]]):
+        fitting += 1
+    return sections[:fitting], len(sections) - fitting
+
+
+def _goal(told: Line, *, is_brief: bool = False) -> str:
     change = f" ({escape(told.change)})" if told.change else ""
     lines = [
         f"{_EMOJI[told.status]} *{escape(told.title)}*",
         f"*{escape(words.capital(told.word))}*{change} · {escape(told.reason)}",
-        escape(told.figures),
-        escape(told.basis),
     ]
+    if not is_brief:
+        lines.append(escape(words.capital(told.basis)))
+    lines.append(escape(told.ahead))
+    if not is_brief:
+        lines += [
+            escape(cause if i == 0 else f"•{formats.NBSP}{cause}")
+            for i, cause in enumerate(told.causes)
+        ]
     if told.step:
         flag = f" – *{escape(told.step_flag)}*" if told.step_flag else ""
         lines.append(f"→ {escape(told.step)}{flag}")
+    if not is_brief and told.data:
+        lines.append(escape(told.data))
     return _cut("\n".join(line for line in lines if line), _SECTION)
 
 
 def _row(told: Line) -> str:
     figures = f" · {escape(told.figures)}" if told.figures else ""
     word = f"{told.word} {told.since}".strip()
-    return f"{_EMOJI[told.status]} {escape(told.title)}: {escape(word)}{figures}"
+    pending = f" – {escape(told.pending)}" if told.pending else ""
+    return f"{_EMOJI[told.status]} {escape(told.title)}: {escape(word)}{figures}{pending}"
 
 
 def _closing(digest: Digest) -> list[dict[str, Any]]:
@@ -125,7 +146,7 @@ def _closing(digest: Digest) -> list[dict[str, Any]]:
             n = len(troubled) - _MOST_ACCOUNTS
             rows.append(escape(words.say("left_out_sources", language, n=n)))
         blocks += [{"type": "divider"}, _section(_cut("\n".join(rows), _CLOSING - 600))]
-    notes = [escape(digest_lines.data_line(digest))]
+    notes = [escape(digest_lines.data_line(digest)), escape(digest_lines.season_line(digest))]
     if link := digest_lines.web_link(digest):
         told = escape(words.say("open_report", language))
         notes.append(f"<{quote(link, safe=_SAFE)}|{told}>")

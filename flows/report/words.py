@@ -7,6 +7,7 @@ the evaluation and its ``details``.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -15,7 +16,8 @@ from typing import Literal
 from flows.kpis import Kpi
 from flows.report import formats
 from flows.report.formats import Language
-from flows.settings import Goal, Target
+from flows.report.model import Noticed, TargetView
+from flows.settings import Goal, Period, Target
 from flows.targets.evaluation import Evaluation, Series
 from flows.targets.path import sums_between, window_start
 
@@ -240,6 +242,59 @@ VERBS: dict[str, dict[str, Phrase]] = {
     "came_to": {"en": "came to", "nl": ("kwam uit op", "kwamen uit op")},
 }
 
+# What the goal held against its data shows; codes as in flows/data_findings.py. Figures named
+# in _VALUES are in the unit of the KPI.
+FINDING: dict[str, dict[str, Phrase]] = {
+    "realism_comfortable": {
+        "en": "Going by the account’s own past this goal is comfortable: such a period usually"
+        " comes to between {usual_low} and {usual_high}.",
+        "nl": "Gemeten naar het eigen verleden is dit doel ruim haalbaar: zo’n periode komt meestal"
+        " uit tussen {usual_low} en {usual_high}.",
+    },
+    "realism_ambitious": {
+        "en": "Going by the account’s own past this goal is ambitious: such a period usually comes"
+        " to between {usual_low} and {usual_high}.",
+        "nl": "Gemeten naar het eigen verleden is dit doel ambitieus: zo’n periode komt meestal uit"
+        " tussen {usual_low} en {usual_high}.",
+    },
+    "realism_stretch": {
+        "en": "Going by the account’s own past this goal is a stretch: such a period usually comes"
+        " to between {usual_low} and {usual_high}.",
+        "nl": "Gemeten naar het eigen verleden is dit doel erg hoog gegrepen: zo’n periode komt"
+        " meestal uit tussen {usual_low} en {usual_high}.",
+    },
+    "realism_without_precedent": {
+        "en": "The account has never come near this goal before: such a period usually comes to"
+        " between {usual_low} and {usual_high}.",
+        "nl": "Dit doel is zonder voorbeeld in het eigen verleden: zo’n periode komt meestal uit"
+        " tussen {usual_low} en {usual_high}.",
+    },
+    "realism_unknown": {
+        "en": "There is too little history to say how realistic this goal is: {lacking} more days"
+        " of figures are needed.",
+        "nl": "Er is te weinig verleden om te zeggen hoe haalbaar dit doel is: daarvoor is nog"
+        " {lacking} dagen aan cijfers nodig.",
+    },
+    "baseline_differs": {
+        "en": "The goal starts from {said}; over {span} it was {measured}.",
+        "nl": "Het doel begint bij {said}; over {span} was het {measured}.",
+    },
+    "nothing_matches": {
+        "en": "No data has “{value}” as its {key}: what the goal is limited to does not exist.",
+        "nl": "Geen enkele data heeft ‘{value}’ als {key}: waartoe het doel beperkt is, bestaat"
+        " niet.",
+    },
+    "nothing_matches_together": {
+        "en": "Each limit of the goal exists, but no data meets all of them at once.",
+        "nl": "Elke afbakening van het doel bestaat, maar geen data voldoet aan alle tegelijk.",
+    },
+    "no_kpi_data": {
+        "en": "There is no data yet for {kpi}.",
+        "nl": "Er is nog geen data voor {kpi}.",
+    },
+}
+_VALUES = ("usual_low", "usual_high", "base", "said", "measured", "goal")
+
 GOAL: dict[str, dict[str, str]] = {
     "at_least": {"en": "at least {a}", "nl": "minstens {a}"},
     "at_most": {"en": "at most {a}", "nl": "hoogstens {a}"},
@@ -307,27 +362,275 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "col_status": {"en": "Status", "nl": "Status"},
     "col_value": {"en": "Now", "nl": "Nu"},
     "col_goal": {"en": "Agreed", "nl": "Afgesproken"},
-    "col_expected": {"en": "Expected now", "nl": "Nu verwacht"},
+    "col_expected": {"en": "Due by now", "nl": "Hoort nu te zijn"},
     "col_period": {"en": "Period", "nl": "Periode"},
     "col_owner": {"en": "Owner", "nl": "Eigenaar"},
+    # --- gap, what it takes from here, odds, outlook
+    "points": {"en": "percentage points", "nl": "procentpunt"},
+    "gap_is": {"en": "The gap{there} is {gap}.", "nl": "Het verschil is{there} {gap}."},
+    "need_ratio": {
+        "en": (
+            "What is left is 1 day: it has to come to {bound}{there}.",
+            "The remaining {n} days have to come to {bound}{there}.",
+        ),
+        "nl": (
+            "Er rest 1 dag: die moet{there} op {bound} uitkomen.",
+            "De resterende {n} dagen moeten{there} samen op {bound} uitkomen.",
+        ),
+    },
+    "enough_ratio": {
+        "en": (
+            "With {bound}{there} on the last day it is made.",
+            "With {bound}{there} over the remaining {n} days it is made.",
+        ),
+        "nl": (
+            "Met {bound} op de laatste dag is het{there} gehaald.",
+            "Met {bound} over de resterende {n} dagen is het{there} gehaald.",
+        ),
+    },
+    "need_window": {
+        "en": "What counts in the end is the last {n} days: they have to come to {bound}{there}.",
+        "nl": "Aan het eind tellen de laatste {n} dagen: die moeten{there} op {bound} uitkomen.",
+    },
+    "need_count": {
+        "en": "From here it takes {needed} a day{there}; so far it has been {now} on average.",
+        "nl": "Er zijn{there} nog {needed} per dag nodig; tot nu toe zijn het er gemiddeld {now}.",
+    },
+    "need_money": {
+        "en": "From here it takes {needed} a day{there}; so far it has been {now} on average.",
+        "nl": "Er is{there} nog {needed} per dag nodig; tot nu toe is het gemiddeld {now}.",
+    },
+    "enough_count": {
+        "en": "From here {needed} a day{there} are enough; so far it has been {now} on average.",
+        "nl": "Vanaf nu zijn {needed} per dag{there} genoeg; tot nu toe zijn het er gemiddeld"
+        " {now}.",
+    },
+    "enough_money": {
+        "en": "From here {needed} a day{there} is enough; so far it has been {now} on average.",
+        "nl": "Vanaf nu is {needed} per dag{there} genoeg; tot nu toe is het gemiddeld {now}.",
+    },
+    "room_count": {
+        "en": "That leaves room for {needed} a day{there}; so far it has been {now} on average.",
+        "nl": "Er is{there} nog ruimte voor {needed} per dag; tot nu toe zijn het er gemiddeld"
+        " {now}.",
+    },
+    "room_money": {
+        "en": "That leaves room for {needed} a day{there}; so far it has been {now} on average.",
+        "nl": "Er is{there} nog ruimte voor {needed} per dag; tot nu toe is het gemiddeld {now}.",
+    },
+    "already_made": {
+        "en": "The amount agreed has already been reached{there}.",
+        "nl": "Het afgesproken aantal is{there} al bereikt.",
+    },
+    "already_made_money": {
+        "en": "The amount agreed has already been reached{there}.",
+        "nl": "Het afgesproken bedrag is{there} al bereikt.",
+    },
+    "already_over": {
+        "en": "The limit has already been passed{there}.",
+        "nl": "De grens is{there} al gepasseerd.",
+    },
+    "at_least_of": {"en": "{a_kpi} of at least {value}", "nl": "{a_kpi} van minstens {value}"},
+    "at_most_of": {"en": "{a_kpi} of at most {value}", "nl": "{a_kpi} van hoogstens {value}"},
+    "there": {"en": " there", "nl": " daar"},
+    "odds": {
+        "en": "The odds of making it{there} are {odds}: {word}{but}.",
+        "nl": "De kans om het{there} te halen is {odds}: {word}{but}.",
+    },
+    "odds_under": {
+        "en": "The odds of staying under it{there} are {odds}: {word}{but}.",
+        "nl": "De kans om er{there} onder te blijven is {odds}: {word}{but}.",
+    },
+    "odds_within": {
+        "en": "The odds of ending within it{there} are {odds}: {word}{but}.",
+        "nl": "De kans om er{there} binnen te eindigen is {odds}: {word}{but}.",
+    },
+    "odds_over": {
+        "en": "The odds that it turns out to be made{there} once everything is in are {odds}:"
+        " {word}{but}.",
+        "nl": "De kans dat het{there} gehaald blijkt als alles binnen is, is {odds}: {word}{but}.",
+    },
+    "least_certain": {
+        "en": "Least certain is {name}: {odds}, {word}.",
+        "nl": "Het minst zeker is {name}: {odds}, {word}.",
+    },
+    "odds_short": {"en": "odds {odds}", "nl": "kans {odds}"},
+    "odds_about": {"en": "about {share}", "nl": "ongeveer {share}"},
+    "odds_less": {"en": "less than {share}", "nl": "minder dan {share}"},
+    "odds_more": {"en": "more than {share}", "nl": "meer dan {share}"},
+    "very_unlikely": {"en": "very unlikely", "nl": "heel onwaarschijnlijk"},
+    "unlikely": {"en": "unlikely", "nl": "onwaarschijnlijk"},
+    "rather_not": {"en": "less likely than not", "nl": "eerder niet dan wel"},
+    "either_way": {"en": "it can go either way", "nl": "het kan beide kanten op"},
+    "rather_yes": {"en": "more likely than not", "nl": "eerder wel dan niet"},
+    "likely": {"en": "likely", "nl": "waarschijnlijk"},
+    "very_likely": {"en": "very likely", "nl": "heel waarschijnlijk"},
+    # where odds and today's value point to different sides
+    "but_near_low": {
+        "en": ", although it is still slightly too low now",
+        "nl": ", al ligt het nu nog iets te laag",
+    },
+    "but_off_low": {
+        "en": ", although it is still too low now",
+        "nl": ", al ligt het nu nog te laag",
+    },
+    "but_near_high": {
+        "en": ", although it is still slightly too high now",
+        "nl": ", al ligt het nu nog iets te hoog",
+    },
+    "but_off_high": {
+        "en": ", although it is still too high now",
+        "nl": ", al ligt het nu nog te hoog",
+    },
+    "but_near_behind": {
+        "en": ", although it is still slightly behind now",
+        "nl": ", al loopt het nu nog iets achter",
+    },
+    "but_off_behind": {
+        "en": ", although it is still behind now",
+        "nl": ", al loopt het nu nog achter",
+    },
+    "but_near_fast": {
+        "en": ", although it is still going slightly too fast now",
+        "nl": ", al gaat het nu nog iets te hard",
+    },
+    "but_off_fast": {
+        "en": ", although it is still going too fast now",
+        "nl": ", al gaat het nu nog te hard",
+    },
+    "but_good": {"en": ", even though it is good now", "nl": ", ook al is het nu goed"},
+    "outlook": {
+        "en": "It will probably end between {low} and {high}, most likely at {value}.",
+        "nl": "De eindstand ligt vermoedelijk tussen {low} en {high}, het"
+        " waarschijnlijkst op {value}.",
+    },
+    "outlook_known": {
+        "en": "It will end at about {value}.",
+        "nl": "De eindstand wordt ongeveer {value}.",
+    },
+    "season_unknown": {
+        "en": "What the season does is not counted in: there is no last year to learn it from.",
+        "nl": "Wat het seizoen doet zit hier niet in: er is nog geen vorig jaar om het van te"
+        " leren.",
+    },
+    "season_unknown_all": {
+        "en": "Where there is no last year yet, what the season does is not in the odds.",
+        "nl": "Waar nog geen vorig jaar bekend is, zit het seizoen niet in de kansen.",
+    },
+    "season_last_year": {
+        "en": "What the season does is taken from last year.",
+        "nl": "Wat het seizoen doet is van vorig jaar overgenomen.",
+    },
+    "pending": {
+        "en": (
+            "One more day like this and it becomes “{status}”.",
+            "{n} more days like this and it becomes “{status}”.",
+        ),
+        "nl": (
+            "Nog één dag zo en het wordt ‘{status}’.",
+            "Nog {n} dagen zo en het wordt ‘{status}’.",
+        ),
+    },
+    "days_needed": {
+        "en": (
+            "At this pace there is enough after one more day.",
+            "At this pace there is enough after about {n} more days.",
+        ),
+        "nl": (
+            "In dit tempo is er na nog één dag genoeg.",
+            "In dit tempo is er na nog ongeveer {n} dagen genoeg.",
+        ),
+    },
+    "days_needed_late": {
+        "en": "At this pace there will not be enough before the deadline.",
+        "nl": "In dit tempo is er voor de deadline niet genoeg.",
+    },
+    # --- how complete the figure is
+    "adjusted_note": {
+        "en": "Of the {late} of these days about {share} is in; the figure counts on the rest"
+        " (without it: {raw}).",
+        "nl": "Van de {late} over deze dagen is ongeveer {share} binnen; het cijfer rekent op de"
+        " rest (zonder die correctie: {raw}).",
+    },
+    "share_in": {
+        "en": "about {share} of the {late} is in",
+        "nl": "van de {late} is ongeveer {share} binnen",
+    },
+    "young_left_out": {
+        "en": "The youngest days do not count yet, because conversions of those days are still"
+        " arriving (with them: {raw}).",
+        "nl": "De jongste dagen tellen nog niet mee, want daarvan komen er nog conversies binnen"
+        " (mét die dagen: {raw}).",
+    },
+    "all_together": {"en": "all together {value}", "nl": "alles samen {value}"},
+    "col_odds": {"en": "Odds", "nl": "Kans"},
+    "col_end": {"en": "Expected in the end", "nl": "Verwacht aan het eind"},
+    "between_values": {"en": "between {low} and {high}", "nl": "tussen {low} en {high}"},
+    "value_range": {
+        "en": "margin of chance {low}\u00a0–\u00a0{high}",
+        "nl": "toevalsmarge {low}\u00a0–\u00a0{high}",
+    },
+    # --- causes
+    "causes": {"en": "What caused it", "nl": "Waardoor het komt"},
+    "causes_good": {"en": "What moved it", "nl": "Wat het bewoog"},
+    "causes_compared": {
+        "en": "{before} compared with {after}",
+        "nl": "{before} vergeleken met {after}",
+    },
+    "col_effect": {"en": "Effect", "nl": "Effect"},
+    "col_how": {"en": "Mainly through", "nl": "Vooral door"},
+    "col_own": {"en": "Own value", "nl": "Eigen waarde"},
+    "col_weight": {"en": "Share of {volume}", "nl": "Aandeel in de {volume}"},
+    "col_part": {"en": "Share", "nl": "Aandeel"},
+    "not_claimed": {
+        "en": "Grey: no larger than days differ by chance.",
+        "nl": "Grijs: niet groter dan dagen toevallig verschillen.",
+    },
+    # --- the goal held against its data, and its earlier versions
+    "findings": {"en": "The goal held against the data", "nl": "Het doel naast de data gelegd"},
+    "goal_changes": {"en": "The goal was changed", "nl": "Het doel is bijgesteld"},
+    "goal_changed": {
+        "en": "{day}: the goal was “{was}” and became “{now}”.",
+        "nl": "{day}: het doel was ‘{was}’ en werd ‘{now}’.",
+    },
+    "period_changed": {
+        "en": "{day}: the period was {was} and became {now}.",
+        "nl": "{day}: de periode was {was} en werd {now}.",
+    },
+    "other_changed": {
+        "en": ("{day}: also changed: {told}.", "{day}: also changed: {told}."),
+        "nl": ("{day}: ook veranderd: {told}.", "{day}: ook veranderd: {told}."),
+    },
+    "changed_where": {"en": "what is counted", "nl": "wat er meetelt"},
+    "changed_kpi": {"en": "the figure that is judged", "nl": "het cijfer dat telt"},
+    "changed_measure": {"en": "how it is measured", "nl": "hoe er gemeten wordt"},
+    "changed_for_each": {"en": "what it is judged by", "nl": "waarnaar het is uitgesplitst"},
+    "changed_tuning": {"en": "when it counts as on track", "nl": "wanneer het op koers heet"},
+    "changed_path": {"en": "the way there", "nl": "de weg erheen"},
+    # --- how to read the report
+    "reading": {"en": "How to read this", "nl": "Hoe je dit leest"},
+    "reading_odds": {
+        "en": "Odds tell how often a goal like this is made when things go on as they did lately."
+        " They are rounded to tens: nobody knows them more precisely.",
+        "nl": "De kans zegt hoe vaak zo’n doel gehaald wordt als het verder gaat zoals de laatste"
+        " tijd. Ze is afgerond op tientallen: preciezer weet niemand het.",
+    },
+    "reading_range": {
+        "en": "“Between” means: four times out of five it ends there. The lighter fan in a chart"
+        " is that range, the thin line in it what is most likely.",
+        "nl": "‘Tussen’ wil zeggen: vier van de vijf keer komt het daar uit. De lichte waaier in"
+        " een grafiek is die marge, de dunne lijn erin wat het waarschijnlijkst is.",
+    },
+    "reading_young": {
+        "en": "Conversions of recent days keep arriving. How many usually follow is learned from"
+        " earlier days and counted in.",
+        "nl": "Van de laatste dagen komen er nog conversies binnen. Hoeveel er meestal nog volgen"
+        " is van eerdere dagen geleerd en meegerekend.",
+    },
     # --- one goal
     "measured": {"en": "Measured over", "nl": "Gemeten over"},
     "built_from": {"en": "Worked out from", "nl": "Berekend uit"},
     "per": {"en": "{numerator} over {denominator}", "nl": "{numerator} gedeeld door {denominator}"},
-    "with_young": {
-        "en": "{value} with the youngest days",
-        "nl": "{value} mét de jongste dagen",
-    },
-    "settled_note": {
-        "en": (
-            "The verdict leaves out the youngest days, because conversions of those days are"
-            " still arriving. With them, {kpi} comes to {value}."
-        ),
-        "nl": (
-            "Het oordeel laat de jongste dagen weg, want van die dagen komen er nog conversies"
-            " binnen. Mét die dagen komt {kpi} op {value}."
-        ),
-    },
     "restated_note": {
         "en": "The figures of recent days may still change: conversions keep arriving.",
         "nl": "De cijfers van de laatste dagen kunnen nog veranderen: er komen nog conversies bij.",
@@ -413,6 +716,8 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "legend_band": {"en": "range agreed", "nl": "afgesproken marge"},
     "legend_young": {"en": "still provisional", "nl": "nog voorlopig"},
     "legend_missing": {"en": "no data", "nl": "geen data"},
+    "legend_fan": {"en": "expected, with its 80% range", "nl": "verwacht, met 80%-marge"},
+    "legend_adjusted": {"en": "with what still has to arrive", "nl": "met wat nog binnenkomt"},
     "chart_described": {
         "en": (
             "Line chart of {kpi} from {first} through {last}. It ends at {value}; agreed is {goal}."
@@ -421,6 +726,10 @@ TEXT: dict[str, dict[str, Phrase]] = {
             "Lijngrafiek van {kpi} van {first} tot en met {last}. De lijn eindigt op {value};"
             " afgesproken is {goal}."
         ),
+    },
+    "chart_fan_described": {
+        "en": "By {day} it is expected at {value}, between {low} and {high}.",
+        "nl": "Op {day} wordt {value} verwacht, tussen {low} en {high}.",
     },
     # --- where the data stands
     "sources": {"en": "Where the data stands", "nl": "Hoe de data ervoor staat"},
@@ -505,8 +814,8 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "recovered": {"en": "recovered", "nl": "hersteld"},
     "line_value": {"en": "{value} now · agreed: {goal}", "nl": "nu {value} · afgesproken: {goal}"},
     "line_expected": {
-        "en": "expected now {expected}",
-        "nl": "nu verwacht {expected}",
+        "en": "due by now {expected}",
+        "nl": "hoort nu {expected} te zijn",
     },
     "line_gap": {"en": "gap {gap}", "nl": "verschil {gap}"},
     "line_volume": {"en": "from {volume}", "nl": "uit {volume}"},
@@ -611,6 +920,15 @@ def is_plural(kpi: Kpi, language: Language) -> bool:
     )
 
 
+def a_kpi(kpi: Kpi, language: Language) -> str:
+    """With its article: `a ROAS`, `een doorklikratio`; what is plural has none."""
+    told = kpi_inside(kpi, language)
+    if is_plural(kpi, language):
+        return told
+    is_vowel = told[:1].lower() in "aeiou" and not told[1:2].isupper()
+    return f"een {told}" if language == "nl" else f"{'an' if is_vowel else 'a'} {told}"
+
+
 def kpi_label(kpi: Kpi, language: Language) -> str:
     return kpi.label.get(language) or kpi.label.get("en") or kpi.name
 
@@ -646,14 +964,25 @@ def rests_on_settled(evaluation: Evaluation) -> bool:
     """Whether the verdict leaves out the youngest days; at the very end every day counts."""
     return (
         evaluation.adjusted_value is not None
+        and evaluation.completeness is None
         and "settled_through" in evaluation.details
+        and evaluation.status not in ("achieved", "missed")
+    )
+
+
+def rests_on_learned(evaluation: Evaluation) -> bool:
+    """Whether the verdict counts on conversions that have yet to arrive."""
+    return (
+        evaluation.adjusted_value is not None
+        and evaluation.completeness is not None
         and evaluation.status not in ("achieved", "missed")
     )
 
 
 def judged(evaluation: Evaluation) -> float | None:
     """The value that the status rests on."""
-    return evaluation.adjusted_value if rests_on_settled(evaluation) else evaluation.value
+    is_adjusted = rests_on_settled(evaluation) or rests_on_learned(evaluation)
+    return evaluation.adjusted_value if is_adjusted else evaluation.value
 
 
 def due(evaluation: Evaluation) -> float | None:
@@ -812,6 +1141,8 @@ def reason(
     if "days" in details:
         values["days_told"] = say("days", language, n=details["days"])
     told = capital(phrase.format_map(_Forgiving(values)))
+    if evaluation.reason == "below_minimum" and (longer := how_much_longer(evaluation, language)):
+        told += " " + longer
     filled = filled_sum(evaluation, kpi)
     if filled is not None and evaluation.reason.endswith("_pace"):
         amount = formats.quantity(
@@ -821,6 +1152,18 @@ def reason(
     return told
 
 
+def how_much_longer(evaluation: Evaluation, language: Language) -> str:
+    """When there will be enough for a verdict; empty when that is not known."""
+    days = evaluation.details.get("days_needed")
+    if not isinstance(days, int | float) or not math.isfinite(days) or days < 1:
+        return ""
+    n = math.ceil(days)
+    end = evaluation.period_end
+    if end is not None and n > (end - evaluation.as_of).days:
+        return say("days_needed_late", language)
+    return say("days_needed", language, n=n)
+
+
 def filled_sum(evaluation: Evaluation, kpi: Kpi) -> float | None:
     """A sum with its missing days filled in pro rata, as the verdict does; None when none miss."""
     days, missing = evaluation.details.get("days"), evaluation.days_missing
@@ -828,6 +1171,34 @@ def filled_sum(evaluation: Evaluation, kpi: Kpi) -> float | None:
     if not kpi.is_sum or not missing or value is None or not isinstance(days, int | float):
         return None
     return value * days / (days - missing) if days > missing else None
+
+
+def finding(
+    told: Noticed, view: TargetView | None, language: Language, currency: str | None
+) -> str:
+    """What the goal held against its data shows, in a sentence; empty for an unknown code."""
+    if told.code not in FINDING:
+        return ""
+    values: dict[str, str] = {}
+    if view is not None:
+        values["kpi"] = kpi_inside(view.kpi, language)
+    for name, detail in told.details.items():
+        if view is not None and name in _VALUES and isinstance(detail, int | float):
+            money = view.total.currency_code or currency
+            values[name] = formats.quantity(
+                detail, view.kpi.unit, language, money, is_goal=name in ("said", "goal")
+            )
+        else:
+            values[name] = _detail(name, detail, language)
+    first, last = told.details.get("first"), told.details.get("last")
+    if isinstance(first, str) and isinstance(last, str):
+        days = date.fromisoformat(first), date.fromisoformat(last)
+        values["span"] = formats.span(*days, language)
+    n = told.details.get("n")
+    phrase = pick(FINDING[told.code][language], n if isinstance(n, int | float) else None)
+    sentence = capital(phrase.format_map(_Forgiving(values)))
+    # of a goal for each segment it is about the hardest of them
+    return f"{values['segment']}: {sentence}" if "segment" in values else sentence
 
 
 class _Forgiving(dict[str, str]):
@@ -864,6 +1235,20 @@ def period(target: Target, evaluation: Evaluation, language: Language) -> str:
     if start is None or end is None:
         return formats.name(target.period.said)
     return formats.span(start, end - timedelta(days=1), language)
+
+
+def period_told(said: Period, language: Language) -> str:
+    """A period as it was agreed: by its days where those are fixed."""
+    if said.rolling_days:
+        return say("rolling", language, n=said.rolling_days)
+    if said.start is not None and said.end is not None:
+        return formats.span(said.start, said.end - timedelta(days=1), language)
+    return formats.name(said.said)
+
+
+def changed_key(key: str, language: Language) -> str:
+    """What a key of a target is about; an unknown one as it is written."""
+    return say(f"changed_{key}", language) if f"changed_{key}" in TEXT else formats.name(key)
 
 
 def judged_window(target: Target, evaluation: Evaluation) -> tuple[date, date] | None:

@@ -7,16 +7,20 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from random import Random
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from flows.alerts.digest import Digest, DigestItem
 from flows.kpis import Kpi, Late
-from flows.report.model import ClientView, SourceState, TargetView
+from flows.report.model import ClientView, GoalChange, Noticed, SourceState, TargetView
 from flows.settings import Agreed, Client, Goal, Measure, Period, Step, Target
-from flows.targets.evaluation import DaySums, Freshness, Series
-from flows.targets.judge import evaluate
+from flows.targets.evaluation import DaySums, Evaluation, Series, Status
+from flows.targets.explain import Effect, Explanation
+from flows.targets.path import sums_between, value_of
 
 AS_OF = date(2026, 11, 20)
+YESTERDAY = date(2026, 11, 19)
 KNOWN_AT = datetime(2026, 11, 20, 5, 2, tzinfo=UTC)
 FIRST = date(2026, 7, 1)
 Q4 = Period(start=date(2026, 10, 1), end=date(2027, 1, 1), said="2026-Q4")
@@ -177,18 +181,49 @@ def arriving(day: date) -> float:
     return 1.0 if age > 14 else 0.55 + 0.45 * min(age, 14) / 14
 
 
-def view(
+def judged(
     target: Target,
     kpi: Kpi,
     total: Series,
-    parts: tuple[Series, ...] = (),
+    status: Status,
+    reason: str,
+    first: date,
     *,
-    freshness: Freshness | None = None,
-    history: tuple[tuple[date, str], ...] = (),
-) -> TargetView:
-    fresh = freshness or Freshness(AS_OF - timedelta(days=1), AS_OF - timedelta(days=1))
-    told = evaluate(target, kpi, "fietsgoed", total, parts, fresh, AS_OF, KNOWN_AT, 30)
-    return TargetView(target, kpi, told[0], tuple(told[1:]), total, parts, history)
+    goal: float | None,
+    end: date = date(2027, 1, 1),
+    **told: Any,
+) -> Evaluation:
+    """An evaluation over ``first`` up to AS_OF: sums from the series, the verdict by hand.
+
+    How a verdict comes about is the engine's; here it only has to be told.
+    """
+    numerator, denominator = sums_between(total, first, YESTERDAY, kpi)
+    value = value_of(numerator, denominator, kpi)
+    return Evaluation(
+        client="fietsgoed",
+        target_id=target.id,
+        segment=total.segment,
+        segment_label=total.label,
+        as_of=AS_OF,
+        known_at=KNOWN_AT,
+        status=status,
+        reason=reason,
+        goal=goal,
+        value=value,
+        numerator=numerator,
+        denominator=denominator,
+        currency_code="EUR" if kpi.has_currency else None,
+        measured_from=first,
+        measured_through=YESTERDAY,
+        period_end=end,
+        **{"expected": goal, "period_start": min(first, date(2026, 10, 1)), **told},
+    )
+
+
+def completed_series(one: Series) -> Series:
+    """With what is known of how late its conversions are."""
+    share = np.array([arriving(one.day_at(i)) for i in range(len(one))])
+    return replace(one, completeness=share, completeness_error=0.02 * (1 - share))
 
 
 def ctr_view() -> TargetView:
@@ -226,10 +261,51 @@ def ctr_view() -> TargetView:
         ),
         notify=("growth",),
     )
-    return view(
+    total = series("", "", lambda d: 11000, climbing)
+    first = date(2026, 10, 23)
+    return TargetView(
         target,
         CTR,
-        series("", "", lambda d: 11000, climbing),
+        judged(
+            target,
+            CTR,
+            total,
+            "on_track",
+            "on_path",
+            first,
+            goal=0.05,
+            expected=0.0393,
+            value_low=0.0387,
+            value_high=0.0439,
+            projected=0.0508,
+            projected_low=0.0489,
+            projected_high=0.0527,
+            probability=0.72,
+            required=0.05,
+            details={"standing": "on", "season": "last_year", "window_days": 28, "from": 0.03},
+        ),
+        (),
+        total,
+        findings=(
+            Noticed("realism_ambitious", {"usual_low": 0.029, "usual_high": 0.036}),
+            Noticed(
+                "baseline_differs",
+                {
+                    "said": 0.03,
+                    "measured": 0.0334,
+                    "first": "2026-09-03",
+                    "last": "2026-09-30",
+                },
+            ),
+        ),
+        goal_changes=(
+            GoalChange(
+                date(2026, 10, 19),
+                was=Goal(kind="from_to", from_=0.03, to=0.06),
+                now=target.goal,
+                others=("where",),
+            ),
+        ),
         history=(
             (date(2026, 10, 2), "too_early"),
             (date(2026, 10, 9), "at_risk"),
@@ -278,12 +354,95 @@ def roas_view() -> TargetView:
             Step(do="Biedingen per marge instellen", owner="eva@example.nl"),
         ),
     )
-    return view(
+    arrived = tuple(completed_series(part) for part in parts)
+    total = completed_series(added(list(parts)))
+    # (status, adjusted, required, projected, odds): with 94% of the value in, what the days
+    # that are left have to come to, and where it ends when they go on as they did
+    told: dict[str, tuple[Status, float, float, tuple[float, float, float], float]] = {
+        "7001": ("off_track", 2.7726, 5.46, (2.55, 2.31, 2.81), 0.01),
+        "7002": ("on_track", 4.8255, 3.02, (4.83, 4.52, 5.14), 0.97),
+        "7003": ("on_track", 4.4881, 3.42, (4.48, 4.17, 4.81), 0.93),
+        "7004": ("on_track", 4.3877, 3.54, (4.38, 4.02, 4.75), 0.88),
+        "": ("off_track", 3.6416, 4.43, (3.55, 3.33, 3.79), 0.01),
+    }
+
+    def verdict(one: Series) -> Evaluation:
+        status, value, required, (end, low, high), odds = told[one.segment]
+        standing = "off" if status == "off_track" else "on"
+        details: dict[str, str | int | float] = {"standing": standing, "season": "last_year"}
+        if one.segment == "":
+            details |= {"judged": 4, "segments": 4, "failing": 1, "off": 1, "near": 0}
+        return judged(
+            target,
+            ROAS,
+            one,
+            status,
+            "segments_failing" if one.segment == "" else f"{standing}_level",
+            date(2026, 10, 1),
+            goal=4.0,
+            adjusted_value=value,
+            completeness=0.94,
+            value_low=value - 0.15,
+            value_high=value + 0.15,
+            projected=end,
+            projected_low=low,
+            projected_high=high,
+            probability=odds,
+            required=required,
+            details=details,
+        )
+
+    return TargetView(
         target,
         ROAS,
-        added(list(parts)),
-        parts,
+        verdict(total),
+        tuple(verdict(part) for part in sorted(arrived, key=lambda part: part.label)),
+        total,
+        arrived,
         history=((date(2026, 10, 9), "on_track"), (date(2026, 10, 24), "off_track")),
+        causes=(roas_causes(),),
+    )
+
+
+def roas_causes() -> Explanation:
+    """What became of a ROAS of 4.65: the e-bikes lost almost all of it.
+
+    Shares of cost: e-bikes 52% before and after, so all of theirs is rate.
+    """
+
+    def effect(
+        part: str, label: str, before: float, after: float, was: float, now: float, **told: Any
+    ) -> Effect:
+        middle = (4.65 + 3.64) / 2
+        rate = (was + now) / 2 * (after - before)
+        mix = (now - was) * ((after + before) / 2 - middle)
+        total = rate + mix
+        return Effect(
+            part, label, rate, mix, total, total / (3.64 - 4.65), before, after, was, now, **told
+        )
+
+    effects = (
+        effect(
+            "7001", "Shopping – E-bikes", 4.66, 2.77, 0.52, 0.523, p_value=1e-6, is_claimed=True
+        ),
+        effect("7002", EVIL, 4.93, 4.83, 0.20, 0.198, p_value=0.4),
+        effect("7003", FORMULA, 4.46, 4.49, 0.117, 0.117, p_value=0.8),
+        effect(
+            "7004", "Shopping – 'Kids' & \"Bakfietsen\" 🚲", 4.40, 4.39, 0.163, 0.162, p_value=0.9
+        ),
+    )
+    return Explanation(
+        dimension="campaign_id",
+        is_sum=False,
+        is_per_day=False,
+        before_days=(date(2026, 9, 3), date(2026, 9, 30)),
+        after_days=(date(2026, 10, 1), YESTERDAY),
+        before_value=4.65,
+        after_value=3.64,
+        change=3.64 - 4.65,
+        effects=effects,
+        residual=0.0,
+        direction=-1,
     )
 
 
@@ -314,13 +473,35 @@ def cac_view() -> TargetView:
         days.append(
             DaySums(day, round(customers * level * (0.92 + 0.16 * random.random()), 2), customers)
         )
-    return view(
+    total = Series.of_days("", "", days, ("EUR",))
+    return TargetView(
         target,
         CAC,
-        Series.of_days("", "", days, ("EUR",)),
-        freshness=Freshness(
-            AS_OF - timedelta(days=1), AS_OF - timedelta(days=1), missing_days=LOST_DAYS
+        judged(
+            target,
+            CAC,
+            total,
+            "off_track",
+            "off_level",
+            date(2026, 11, 1),
+            goal=38.0,
+            end=date(2026, 12, 1),
+            period_start=date(2026, 11, 1),
+            adjusted_value=43.05,  # over 1–13 November
+            projected=43.4,
+            projected_low=39.2,
+            projected_high=48.4,
+            probability=0.05,
+            required=34.2,
+            details={
+                "standing": "off",
+                "season": "unknown",
+                "settled_through": "2026-11-13",
+                "settled_expected": 38.0,
+            },
         ),
+        (),
+        total,
         history=((date(2026, 11, 2), "too_early"), (date(2026, 11, 14), "off_track")),
     )
 
@@ -335,12 +516,38 @@ def organic_view() -> TargetView:
         agreed=Agreed(owner="eva@example.nl", on=date(2026, 9, 24)),
         plan=(Step(do="Twaalf gidsen publiceren", owner="eva@example.nl", due=date(2026, 12, 15)),),
     )
-    yesterday = AS_OF - timedelta(days=1)
-    return view(
+    total = series("", "", lambda d: 560 + (d - FIRST).days * 0.9, None, without=LOST_DAYS)
+    return TargetView(
         target,
         ORGANIC,
-        series("", "", lambda d: 560 + (d - FIRST).days * 0.9, None, without=LOST_DAYS),
-        freshness=Freshness(yesterday, yesterday, missing_days=LOST_DAYS),
+        judged(
+            target,
+            ORGANIC,
+            total,
+            "on_track",
+            "on_pace",
+            date(2026, 10, 1),
+            goal=60000.0,
+            expected=60000 * 50 / 92,
+            days_missing=7,
+            projected=60900.0,
+            projected_low=57200.0,
+            projected_high=64800.0,
+            probability=0.61,
+            required=635.0,
+            # on track still, but yesterday's odds were the first below 60%
+            details={
+                "standing": "on",
+                "season": "last_year",
+                "missing": 7,
+                "days": 50,
+                "candidate": "at_risk",
+                "candidate_days": 1,
+            },
+        ),
+        (),
+        total,
+        history=((date(2026, 10, 8), "on_track"),),
     )
 
 
@@ -353,16 +560,23 @@ def no_data_view() -> TargetView:
         period=Q4,
         agreed=Agreed(owner="sanne@example.nl"),
     )
-    return view(
-        target,
-        ORGANIC_CTR,
-        Series.of_days("", "", ()),
-        freshness=Freshness(
-            None,
-            AS_OF - timedelta(days=3),
-            problems=("sc-domain:fietsgoed.example: deze gebruiker mag de site niet lezen",),
-        ),
+    empty = Series.of_days("", "", ())
+    problem = "sc-domain:fietsgoed.example: deze gebruiker mag de site niet lezen"
+    told = Evaluation(
+        "fietsgoed",
+        target.id,
+        "",
+        "",
+        AS_OF,
+        KNOWN_AT,
+        "no_data",
+        "account_failed",
+        0.024,
+        period_start=date(2026, 10, 1),
+        period_end=date(2027, 1, 1),
+        details={"problem": problem, "low": 0.0216, "high": 0.0264},
     )
+    return TargetView(target, ORGANIC_CTR, told, (), empty)
 
 
 def cost_view() -> TargetView:
@@ -375,11 +589,29 @@ def cost_view() -> TargetView:
         agreed=Agreed(owner="tom@example.nl"),
         plan=(Step(do="Dagbudgetten bijstellen", owner="tom@example.nl", due=AS_OF),),
     )
-    return view(target, COST, series("", "kosten", lambda d: 815, None, currency="EUR"))
+    total = series("", "", lambda d: 815, None, currency="EUR")
+    return TargetView(
+        target,
+        COST,
+        judged(
+            target,
+            COST,
+            total,
+            "on_track",
+            "in_band",
+            date(2026, 11, 13),
+            goal=None,
+            end=AS_OF,
+            period_start=date(2026, 11, 13),
+            details={"standing": "on", "low": 5200.0, "high": 6400.0},
+        ),
+        (),
+        total,
+    )
 
 
 def sources() -> tuple[SourceState, ...]:
-    yesterday = AS_OF - timedelta(days=1)
+    yesterday = YESTERDAY
     return (
         SourceState(
             "google_ads", "1111111111", "Fietsgoed NL", "EUR", yesterday, yesterday, KNOWN_AT

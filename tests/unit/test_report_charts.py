@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from datetime import date, timedelta
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
+from flows.kpis import Late
 from flows.report import charts
 from flows.report.charts import ChartData
 from flows.report.model import TargetView
@@ -60,16 +63,84 @@ def test_a_line_never_bridges_missing_days() -> None:
     assert before.run != after.run
 
 
-def test_days_whose_conversions_still_arrive_are_drawn_as_provisional() -> None:
-    data = data_of(sample.roas_view())
+def test_days_that_are_left_out_are_drawn_as_provisional() -> None:
+    data = data_of(sample.cac_view())  # nothing is known of how late: judged up to 13 November
     young = {point.day for point in data.main if point.is_young}
     assert young == {date(2026, 11, day) for day in range(14, 20)}
+    assert not data.is_learned
+
+
+def test_days_that_are_completed_are_drawn_as_provisional_while_they_are() -> None:
+    """The sample's days are 97% in at an age of 13.1 days: 7 November is the first that is not."""
+    data = data_of(sample.roas_view())
+    young = {point.day for point in data.main if point.is_young}
+    assert young == {date(2026, 11, day) for day in range(7, 20)}
 
 
 def test_the_line_ends_where_the_table_says() -> None:
+    learned, settled = sample.roas_view(), sample.cac_view()
+    last = data_of(learned).main[-1]
+    assert last.value == pytest.approx(learned.total.adjusted_value, rel=1e-4)
+    last = [point for point in data_of(settled).main if not point.is_young][-1]
+    assert last.value == pytest.approx(settled.total.adjusted_value, rel=1e-3)
+
+
+def test_a_ratio_is_drawn_with_what_still_has_to_arrive() -> None:
+    """Value 50 of cost 20, all in; value 20 of cost 20, half in: 50 ÷ 20, then 70 ÷ (20 + 10)."""
+    days = [DaySums(date(2026, 11, 18), 50.0, 20.0), DaySums(date(2026, 11, 19), 20.0, 20.0)]
     view = sample.roas_view()
-    last = [point for point in data_of(view).main if not point.is_young][-1]
-    assert last.value == pytest.approx(view.total.adjusted_value)
+    series = replace(Series.of_days("", "", days, ("EUR",)), completeness=np.array([1.0, 0.5]))
+    drawn = charts.arrived(series, view.total, view.kpi)
+    assert drawn.denominator is not None
+    assert drawn.denominator.tolist() == [20.0, 10.0]
+    assert drawn.numerator.tolist() == [50.0, 20.0]
+    late = replace(view.kpi, late=Late("denominator", "ga4__channel_day", "purchasers"))
+    drawn = charts.arrived(series, view.total, late)
+    assert drawn.numerator.tolist() == [50.0, 10.0]
+    assert charts.arrived(series, replace(view.total, status="missed"), view.kpi) is series
+
+
+def test_the_fan_opens_from_today_and_ends_at_the_projection() -> None:
+    view = sample.roas_view()
+    fan = data_of(view).fan
+    total = view.total
+    assert (fan[0].day, fan[-1].day) == (date(2026, 11, 19), date(2026, 12, 31))
+    assert fan[0].low == fan[0].value == fan[0].high == pytest.approx(3.6416, rel=1e-4)
+    ends = (fan[-1].low, fan[-1].value, fan[-1].high)
+    assert ends == pytest.approx((total.projected_low, total.projected, total.projected_high))
+    widths = [point.high - point.low for point in fan]
+    assert widths == sorted(widths)
+
+
+def test_a_ratio_so_far_moves_as_the_days_ahead_outweigh_those_behind() -> None:
+    """50 days behind, 42 ahead; after 25 of them: (25 ÷ 75) ÷ (42 ÷ 92) = 0.7302 of the way."""
+    fan = data_of(sample.roas_view()).fan
+    start, end = fan[0].value, fan[-1].value
+    assert (fan[25].value - start) / (end - start) == pytest.approx(0.7302, abs=1e-4)
+
+
+def test_a_trailing_window_opens_as_a_level_that_wanders() -> None:
+    """Half way, at 21 of 42 days: √½ of the range at the end, on half of the way."""
+    fan = data_of(sample.ctr_view()).fan
+    assert len(fan) == 43
+    assert fan[21].value == pytest.approx((fan[0].value + fan[42].value) / 2)
+    spread, widest = fan[21].high - fan[21].value, fan[42].high - fan[42].value
+    assert spread / widest == pytest.approx(math.sqrt(0.5))
+
+
+def test_there_is_no_fan_without_a_projection_or_a_deadline() -> None:
+    view = sample.ctr_view()
+    assert data_of(replace(view, total=replace(view.total, projected_low=None))).fan == ()
+    assert data_of(replace(view, total=replace(view.total, projected=math.inf))).fan == ()
+    assert data_of(sample.cost_view()).fan == ()
+
+
+def test_the_projection_is_in_the_words_of_a_picture_too() -> None:
+    view = sample.ctr_view()
+    told = charts.describe(data_of(view), view, "en").replace("\xa0", " ")
+    assert told.endswith("By 31 December 2026 it is expected at 5.1%, between 4.9% and 5.3%.")
+    roles = [role for role, _ in charts.legend(data_of(view), view, "en")]
+    assert "fan" in roles
 
 
 def test_nothing_is_drawn_without_data() -> None:
@@ -114,7 +185,7 @@ def test_a_hostile_kpi_name_stays_text_in_the_picture() -> None:
 
 def test_axes_are_written_in_the_readers_notation() -> None:
     drawn = charts.chart_svg(sample.cac_view(), AS_OF, sample.sources(), "nl") or ""
-    assert ">€\xa044<" in drawn
+    assert ">€\xa045<" in drawn
     assert "okt<" in drawn
     assert "4.0%" in (charts.chart_svg(sample.ctr_view(), AS_OF, (), "en") or "")
 

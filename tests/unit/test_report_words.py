@@ -30,6 +30,7 @@ CATALOGUES: dict[str, dict[str, dict[str, Phrase]]] = {
     "TEXT": words.TEXT,
     "VERBS": words.VERBS,
     "STATUS": {key: dict(value) for key, value in words.STATUS.items()},
+    "FINDING": words.FINDING,
     "GOAL": {key: dict(value) for key, value in words.GOAL.items()},
     "SEGMENT": {key: dict(value) for key, value in words.SEGMENT.items()},
 }
@@ -152,11 +153,18 @@ def test_a_sum_says_what_it_comes_to_with_its_missing_days() -> None:
 def test_the_verdict_uses_the_adjusted_value_until_the_end() -> None:
     view = sample.roas_view()
     young = replace(
-        view.total, value=3.1, adjusted_value=4.2, details={"settled_through": "2026-11-13"}
+        view.total,
+        value=3.1,
+        adjusted_value=4.2,
+        completeness=None,
+        details={"settled_through": "2026-11-13"},
     )
     assert words.judged(young) == 4.2
     assert words.judged(replace(young, status="missed")) == 3.1
     assert words.judged(replace(young, details={})) == 3.1
+    learned = replace(young, completeness=0.86, details={})
+    assert words.judged(learned) == 4.2
+    assert words.judged(replace(learned, status="achieved")) == 3.1
 
 
 @pytest.mark.parametrize(
