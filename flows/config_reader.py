@@ -734,7 +734,7 @@ class ClientReader(FileReader):
             "for_each": self.read(node, "for_each", place, partial(self.dimension, kpi=kpi), None),
             "goal": goal,
             "period": period,
-            "measure": self.measure(node, place, kpi, period),
+            "measure": self.measure(node, place, kpi, goal, period),
             "tuning": self.tuning(node, place, self.own_tuning),
             "agreed": self.agreed(node, place),
             "realistic_because": self.realistic(node, place),
@@ -1094,8 +1094,16 @@ class ClientReader(FileReader):
         values: Values = {"start": start, "end": end, "every": every or None, "said": said}
         return Period(**values)
 
-    def measure(self, target: Node, place: str, kpi: Kpi | None, period: Period | None) -> Measure:
+    def measure(
+        self, target: Node, place: str, kpi: Kpi | None, goal: Goal | None, period: Period | None
+    ) -> Measure:
         node = self.mapping(target, "measure", place)
+        goes_somewhere = goal is not None and goal.kind == "from_to"
+        if goes_somewhere and kpi is not None and kpi.is_sum and not (node and node.get("window")):
+            written = target.get("goal") or target
+            problem = f"{kpi.name} is a sum: from and to are read as totals of four weeks"
+            expected = "say so with measure: {window: 28d}, or use at_least for the whole period"
+            self.tell(written.line, join(place, "goal"), problem, expected, "warning")
         if node is None:
             return Measure()
         place = join(place, "measure")
@@ -1109,7 +1117,7 @@ class ClientReader(FileReader):
             problem = ""
             if period.rolling_days:
                 problem = "a rolling period is its own window"
-            elif kpi is not None and kpi.is_sum:
+            elif kpi is not None and kpi.is_sum and not goes_somewhere:
                 problem = f"{kpi.name} is a sum: only its last days would count towards the goal"
             if problem:
                 self.tell(window, join(place, "window"), problem, "remove it", "warning")

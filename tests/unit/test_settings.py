@@ -364,6 +364,15 @@ def test_a_window_that_changes_what_the_goal_means_is_a_warning(
     assert said in str(warning)
 
 
+def test_a_sum_that_goes_from_here_to_there_says_over_how_many_days(tmp_path: Path) -> None:
+    goal = "{from: 9000, to: 12000}"
+    (warning,) = loaded(tmp_path, shop=target(kpi="clicks", goal=goal)).warnings
+    assert (warning.line, warning.severity) == (9, "warning")
+    assert "clicks is a sum: from and to are read as totals of four weeks" in warning.problem
+    said = target(kpi="clicks", goal=goal, measure="{window: 28d}")
+    assert loaded(tmp_path, shop=said).warnings == ()
+
+
 @pytest.mark.parametrize(
     "period", ["{rolling: 7d}", "{every: month, start: 2026-10-01, end: 2026-12-31}"]
 )
