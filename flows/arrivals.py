@@ -7,7 +7,7 @@ nothing. Everything is added up in SQL, one query a table for all accounts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -70,33 +70,81 @@ def read_arrivals(
     alone (its restatement days). ``known_at`` (UTC) leaves out what was read
     after it. Accounts of which nothing was read are not there.
     """
+    found = read_all_arrivals(
+        connection, [late], as_of, lambda _, account: final_age(account), known_at
+    )
+    return found[late]
+
+
+def read_all_arrivals(
+    connection: duckdb.DuckDBPyConnection,
+    lates: Iterable[Late],
+    as_of: date,
+    final_age: Callable[[str, str], int],
+    known_at: datetime | None = None,
+) -> dict[Late, dict[Key, Arrival]]:
+    """`read_arrivals` of several late columns, with every table read once.
+
+    ``final_age`` gives the days for a source and an account id.
+    """
     since = as_of - timedelta(days=LEARNED_FROM_DAYS)
-    buckets: Mapping[Key, LagBuckets] = {}
-    told = {column.name for column in ADS_CONVERSION_LAG_DAY.columns}
-    if late.source == ADS_CONVERSION_LAG_DAY.source and late.column in told:
-        buckets = read_lag_buckets(connection, late.column, since, known_at)
-    arrivals = {}
-    for key, reads in read_reads(connection, late.table, late.column, since, known_at).items():
-        final = final_age(key[1])
-        prior = curve_of_buckets(buckets[key], final) if key in buckets else None
-        arrivals[key] = Arrival(learn(reads, final, prior), reads, since)
-    return arrivals
+    asked = list(dict.fromkeys(lates))
+    learned: dict[tuple[str, str], dict[Key, Arrival]] = {}
+    for table in dict.fromkeys(late.table for late in asked):
+        columns = list(dict.fromkeys(late.column for late in asked if late.table == table))
+        source = table.partition("__")[0]
+        reads = read_reads(connection, table, columns, since, known_at)
+        for column in columns:
+            buckets = _buckets(connection, source, column, since, known_at)
+            arrivals = {}
+            for key, one in reads[column].items():
+                final = final_age(source, key[1])
+                prior = curve_of_buckets(buckets[key], final) if key in buckets else None
+                arrivals[key] = Arrival(learn(one, final, prior), one, since)
+            learned[table, column] = arrivals
+    return {late: learned[late.table, late.column] for late in asked}
+
+
+def _buckets(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    column: str,
+    since: date,
+    known_at: datetime | None,
+) -> Mapping[Key, LagBuckets]:
+    told = {one.name for one in ADS_CONVERSION_LAG_DAY.columns}
+    if source != ADS_CONVERSION_LAG_DAY.source or column not in told:
+        return {}
+    return read_lag_buckets(connection, column, since, known_at)
 
 
 def read_reads(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    column: str,
+    columns: Sequence[str],
     since: date,
     known_at: datetime | None = None,
-) -> dict[Key, Reads]:
-    """What each day from ``since`` on came to at each read of it, per account.
+) -> dict[str, dict[Key, Reads]]:
+    """What each day from ``since`` on came to at each read of it, per column and account.
 
     Of several reads as of one day the last counts. A read as of an earlier day
     than one before it tells nothing of that age: the platform answers as of now.
     A day on which a row lacks the figure is left out while it does.
     """
-    _check(table, column)
+    _check(table, columns)
+    listed = ", ".join(columns)
+    sums, unknown, negative, nothing, running, last = (
+        ", ".join(form.format(at=at, name=name) for at, name in enumerate(columns))
+        for form in (
+            "coalesce(sum({name}), 0)::double as value_{at}",
+            "count(*) - count({name}) as unknown_{at}",
+            "-value_{at} as value_{at}, -unknown_{at} as unknown_{at}",
+            "0.0 as value_{at}, 0 as unknown_{at}",
+            "if(sum(unknown_{at}) over so_far = 0, sum(value_{at}) over so_far, 'nan'::double) "
+            "as value_{at}",
+            "max_by(value_{at}, moment) as value_{at}",
+        )
+    )
     rows = connection.execute(
         f"""
         with
@@ -129,11 +177,11 @@ def read_reads(
         ),
 
         versions as (
-            select client, account_id, date_day, loaded_at, null as superseded_at, {column}
+            select client, account_id, date_day, loaded_at, null as superseded_at, {listed}
             from raw.{table}
             where date_day >= $since
             union all by name
-            select client, account_id, date_day, loaded_at, superseded_at, {column}
+            select client, account_id, date_day, loaded_at, superseded_at, {listed}
             from history.{table}
             where date_day >= $since
         ),
@@ -146,25 +194,26 @@ def read_reads(
                 date_day,
                 loaded_at,
                 superseded_at,
-                coalesce(sum({column}), 0)::double as value,
-                count(*) - count({column}) as unknown
+                {sums},
+                {unknown}
             from versions
             group by all
         ),
 
         -- a load's moment is that of all it changed
         steps as (
-            select client, account_id, date_day, loaded_at as moment, value, unknown, null as as_of
+            select
+                * exclude (loaded_at, superseded_at),
+                loaded_at as moment,
+                null as as_of
             from batches
             where loaded_at <= coalesce($known::timestamp, 'infinity')
             union all by name
-            select
-                client, account_id, date_day, superseded_at as moment, -value as value,
-                -unknown as unknown, null as as_of
+            select client, account_id, date_day, superseded_at as moment, null as as_of, {negative}
             from batches
             where superseded_at <= coalesce($known::timestamp, 'infinity')
             union all by name
-            select client, account_id, date_day, moment, 0.0 as value, 0 as unknown, as_of
+            select client, account_id, date_day, moment, as_of, {nothing}
             from reads
         ),
 
@@ -175,8 +224,7 @@ def read_reads(
                 date_day,
                 moment,
                 as_of,
-                sum(value) over so_far as value,
-                sum(unknown) over so_far as unknown,
+                {running},
                 max(as_of) over so_far as latest
             from steps
             window so_far as (
@@ -191,22 +239,29 @@ def read_reads(
             account_id,
             date_diff('day', date '0001-01-01', date_day) + 1 as day,
             date_diff('day', date_day, as_of) as age,
-            max_by(value, moment) as value
+            {last}
         from running
-        where as_of = latest and as_of > date_day and unknown = 0
+        where as_of = latest and as_of > date_day
         group by all
         order by all
         """,
         {"since": since, "table": table, "known": known_at},
     ).fetchnumpy()
+    accounts = _by_account(rows)
     return {
-        key: Reads(
-            day=rows["day"][part].astype(np.int64),
-            age=rows["age"][part].astype(np.int64),
-            value=rows["value"][part].astype(np.float64),
-        )
-        for key, part in _by_account(rows).items()
+        name: {
+            key: _reads(rows["day"][part], rows["age"][part], rows[f"value_{at}"][part])
+            for key, part in accounts.items()
+        }
+        for at, name in enumerate(columns)
     }
+
+
+def _reads(day: Any, age: Any, value: Any) -> Reads:
+    told = np.isfinite(value)
+    return Reads(
+        day[told].astype(np.int64), age[told].astype(np.int64), value[told].astype(np.float64)
+    )
 
 
 def read_lag_buckets(
@@ -217,7 +272,7 @@ def read_lag_buckets(
 ) -> dict[Key, LagBuckets]:
     """Google Ads' own lag buckets of the days from ``since`` on, by the age of the last read."""
     table = ADS_CONVERSION_LAG_DAY.name
-    _check(table, column)
+    _check(table, [column])
     rows = connection.execute(
         f"""
         with
@@ -302,11 +357,12 @@ def read_lag_buckets(
     return found
 
 
-def _check(table: str, column: str) -> None:
+def _check(table: str, columns: Sequence[str]) -> None:
     """Raise ValueError for a name that is of no raw table: it becomes part of the SQL."""
     known = {one.name: {c.name for c in one.columns} for one in ALL if one.is_daily}
-    if column not in known.get(table, ()):
-        raise ValueError(f"raw.{table} has no {column}")
+    for column in columns:
+        if column not in known.get(table, ()):
+            raise ValueError(f"raw.{table} has no {column}")
 
 
 def _by_account(rows: _Columns) -> dict[Key, slice]:

@@ -17,7 +17,13 @@ from connectors.base import Account, DateWindow, Reply, Slice, Table
 from connectors.google_ads_queries import LAG_BUCKETS
 from connectors.sandbox.world import World
 from connectors.tables import ADS_CAMPAIGN_DAY, ADS_CONVERSION_LAG_DAY
-from flows.arrivals import Arrival, read_arrivals, read_lag_buckets, read_reads
+from flows.arrivals import (
+    Arrival,
+    read_all_arrivals,
+    read_arrivals,
+    read_lag_buckets,
+    read_reads,
+)
 from flows.intake import commit_landed
 from flows.kpis import Late
 from flows.landing import land, now, put_off
@@ -99,6 +105,12 @@ def read(
     assert commit_landed(connection, landed).outcome in ("loaded", "empty")
 
 
+def reads_of(
+    connection: duckdb.DuckDBPyConnection, since: date = SINCE, known_at: datetime | None = None
+) -> dict[tuple[str, str], Reads]:
+    return read_reads(connection, VALUE.table, [VALUE.column], since, known_at)[VALUE.column]
+
+
 def told(found: dict[tuple[str, str], Reads], key: tuple[str, str] = KEY) -> list[Any]:
     """Per read the day of November, the age and the value."""
     one = found[key]
@@ -136,8 +148,8 @@ READS = [
 def test_every_read_tells_what_the_day_came_to_then(warehouse: Warehouse) -> None:
     with warehouse.open() as connection:
         three_reads(connection, warehouse)
-        assert told(read_reads(connection, VALUE.table, VALUE.column, SINCE)) == READS
-        later = read_reads(connection, VALUE.table, VALUE.column, nov(2))
+        assert told(reads_of(connection)) == READS
+        later = reads_of(connection, nov(2))
         assert told(later) == READS[4:]
 
 
@@ -146,7 +158,7 @@ def test_as_known_then_later_reads_never_were(warehouse: Warehouse) -> None:
         three_reads(connection, warehouse)
 
         def known(moment: datetime) -> list[Any]:
-            found = read_reads(connection, VALUE.table, VALUE.column, SINCE, moment)
+            found = reads_of(connection, SINCE, moment)
             return told(found) if found else []
 
         assert known(at(3, hour=5)) == [(1, 1, 15.0)]
@@ -159,7 +171,7 @@ def test_of_two_reads_as_of_one_day_the_last_counts(warehouse: Warehouse) -> Non
     with warehouse.open() as connection:
         read(connection, warehouse, 2, (1, 1), [campaign(1, "a", 10)])
         read(connection, warehouse, 2, (1, 1), [campaign(1, "a", 11)], moment=at(2, hour=18))
-        assert told(read_reads(connection, VALUE.table, VALUE.column, SINCE)) == [(1, 1, 11.0)]
+        assert told(reads_of(connection)) == [(1, 1, 11.0)]
 
 
 def test_a_run_as_of_an_earlier_day_tells_nothing_of_that_age(warehouse: Warehouse) -> None:
@@ -168,7 +180,7 @@ def test_a_run_as_of_an_earlier_day_tells_nothing_of_that_age(warehouse: Warehou
         # the platform answers as of now, whatever day the run says it is
         read(connection, warehouse, 2, (1, 1), [campaign(1, "a", 14)], moment=at(6))
         read(connection, warehouse, 7, (1, 1), [campaign(1, "a", 15)])
-        found = read_reads(connection, VALUE.table, VALUE.column, SINCE)
+        found = reads_of(connection)
         assert told(found) == [(1, 4, 10.0), (1, 6, 15.0)]
 
 
@@ -176,15 +188,35 @@ def test_a_day_with_an_unknown_figure_has_no_sum(warehouse: Warehouse) -> None:
     with warehouse.open() as connection:
         read(connection, warehouse, 2, (1, 1), [campaign(1, "a", 10), campaign(1, "b", None)])
         read(connection, warehouse, 3, (1, 1), [campaign(1, "a", 10), campaign(1, "b", 4)])
-        found = read_reads(connection, VALUE.table, VALUE.column, SINCE)
+        found = reads_of(connection)
         assert told(found) == [(1, 2, 14.0)]
+
+
+def test_two_columns_are_read_at_once_and_one_unknown_leaves_the_other(
+    warehouse: Warehouse,
+) -> None:
+    with warehouse.open() as connection:
+        for as_of, value in ((2, None), (3, 8.0)):
+            row = campaign(1, "a", value) | {"conversions": float(as_of)}
+            read(connection, warehouse, as_of, (1, 1), [row])
+        found = read_reads(connection, VALUE.table, ["conversions", VALUE.column], SINCE)
+        assert told(found["conversions"]) == [(1, 1, 2.0), (1, 2, 3.0)]
+        assert told(found[VALUE.column]) == [(1, 2, 8.0)]
+
+        count = Late("denominator", VALUE.table, "conversions")
+        ages = {("google_ads", KEY[1]): 7}
+        both = read_all_arrivals(
+            connection, [VALUE, count, VALUE], nov(8), lambda *account: ages[account]
+        )
+        assert set(both) == {VALUE, count}
+        assert told({KEY: both[count][KEY].reads}) == [(1, 1, 2.0), (1, 2, 3.0)]
 
 
 def test_clients_that_share_an_account_have_reads_of_their_own(warehouse: Warehouse) -> None:
     with warehouse.open() as connection:
         read(connection, warehouse, 2, (1, 1), [campaign(1, "a", 10)])
         read(connection, warehouse, 2, (1, 1), [campaign(1, "a", 8)], client="other")
-        found = read_reads(connection, VALUE.table, VALUE.column, SINCE)
+        found = reads_of(connection)
         assert told(found) == [(1, 1, 10.0)]
         assert told(found, ("other", KEY[1])) == [(1, 1, 8.0)]
 
@@ -193,7 +225,7 @@ def test_a_name_of_no_raw_table_never_becomes_sql(warehouse: Warehouse) -> None:
     with warehouse.open() as connection:
         for table, column in (("google_ads__campaign_day", "1; drop"), ("x", "conversions")):
             with pytest.raises(ValueError, match="has no"):
-                read_reads(connection, table, column, SINCE)
+                read_reads(connection, table, [column], SINCE)
 
 
 # --- lag buckets ------------------------------------------------------------------------------
