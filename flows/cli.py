@@ -382,7 +382,7 @@ def _data_findings(asked: argparse.Namespace) -> tuple[list[Finding], list[dict[
         found, lacking = read_findings(project, slugs, asked.as_of or today_of(project))
         told = told_where(found, project.settings.clients, project.kpis)
         koers = str(project.settings.config_dir / "koers.yaml")
-    rows = [asdict(finding) | asdict(one) for finding, one in zip(told, found, strict=True)]
+    rows = [asdict(one) | asdict(finding) for finding, one in zip(told, found, strict=True)]
     if lacking:
         told = [Finding(koers, 1, "warehouse", *lacking, severity="note")]
         rows = [asdict(told[0])]

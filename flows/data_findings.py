@@ -413,7 +413,7 @@ def _in_words(one: DataFinding, target: Target, kpi: Kpi, client: Client) -> tup
         "realism_stretch": "a stretch",
     }.get(one.code, "without precedent")
     usual = (
-        f"{name} by the account's own past{of}: four in five such periods came to "
+        f"{name} by the account's own past{of}: four in five such periods come to "
         f"{figure('usual_low')} to {figure('usual_high')}, "
         f"and {_odds(chance)} would make the goal"
     )

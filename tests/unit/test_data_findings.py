@@ -371,7 +371,7 @@ def test_as_json_each_finding_has_its_code_and_figures(
     assert code == OK
     first, _ = json.loads(said)["findings"]
     assert first["file"] == "clients/shop.yaml"
-    assert (first["line"], first["place"]) == (9, "goal.from")
+    assert (first["line"], first["place"]) == (9, "targets[0] (ctr).goal.from")
     assert (first["code"], first["client"], first["target_id"]) == (
         "baseline_differs",
         "shop",
