@@ -40,7 +40,7 @@ from flows.plan import Found
 from flows.project import Project, selection_of
 from flows.report.model import ClientView
 from flows.targets.evaluation import Evaluation, Status
-from flows.views import verdicts_of, views_of
+from flows.views import Explained, verdicts_of, views_of
 from flows.warehouse import (
     LoadResult,
     WarehouseBusyError,
@@ -203,8 +203,10 @@ def evaluate_targets(
     run_id = uuid.uuid4().hex
     moment = datetime.now(UTC)
     with project.warehouse.open() as connection:
-        views = views_of(project, connection, clients, as_of)
-        news = _news(connection, views) if notify else []
+        routes = _routes(project, connection, clients, as_of) if notify else []
+        views = views_of(project, connection, clients, as_of, explained=_is_news(routes))
+    of_client = {view.client.slug: view for view in views}
+    news = [(of_client[slug], route, routed, told) for slug, route, routed, told in routes]
     # drawing the charts of a message takes a while: nobody waits for the warehouse meanwhile
     messages = [
         message
@@ -222,19 +224,30 @@ def evaluate_targets(
     return evaluations
 
 
-News = tuple[ClientView, str, frozenset[str], dict[tuple[str, str], Status]]
+# client, name of the route, ids of the targets it hears of, and what it was last told
+Told = tuple[str, str, frozenset[str], dict[tuple[str, str], Status]]
 
 
-def _news(connection: duckdb.DuckDBPyConnection, views: Sequence[ClientView]) -> list[News]:
-    """Per client and route what it is told of and what it was told before."""
-    news: list[News] = []
-    for view in views:
-        slug = view.client.slug
-        for route, routed in routed_targets(view.client).items():
+def _routes(
+    project: Project, connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
+) -> list[Told]:
+    """Per client and route what it was told before; none that was told of a later day."""
+    routes: list[Told] = []
+    for slug in clients:
+        for route, routed in routed_targets(project.client(slug)).items():
             newest = told_through(connection, slug, route)
-            if newest is None or newest <= view.as_of:
-                news.append((view, route, routed, load_told(connection, slug, route)))
-    return news
+            if newest is None or newest <= as_of:
+                routes.append((slug, route, routed, load_told(connection, slug, route)))
+    return routes
+
+
+def _is_news(routes: Sequence[Told]) -> Explained:
+    """Whether a route will be told of a total: only then is it explained."""
+    known: dict[tuple[str, str], set[Status | None]] = {}
+    for slug, _, routed, told in routes:
+        for target_id in routed:
+            known.setdefault((slug, target_id), set()).add(told.get((target_id, "")))
+    return lambda total: bool(known.get((total.client, total.target_id), set()) - {total.status})
 
 
 def _rendered(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -32,6 +33,10 @@ LOOK_BACK_DAYS = 120
 # what the odds are learned from: this time last year, and the year before that to compare with
 HISTORY_DAYS = 3 * 366
 
+# whether to say more of a total than the verdict
+Explained = Callable[[Evaluation], bool]
+
+
 Arrivals = dict[Late, dict[arrivals.Key, Arrival]]
 
 
@@ -50,14 +55,14 @@ def views_of(
     as_of: date,
     read: Figures | None = None,
     *,
-    explained: bool = True,
+    explained: Explained | bool = True,
 ) -> list[ClientView]:
     """Everything that is said of each client on a morning, judged afresh from the warehouse.
 
     Each KPI is read once for all clients, and let go of before the next one. What
     was ``read`` already (see `read_for`) is not read again: that of other mornings
-    too. Without ``explained`` there are verdicts alone: no causes, no findings, no
-    edits of the goal.
+    too. ``explained`` says for which verdicts there is more than the verdict: causes,
+    findings and edits of the goal. They take longer than judging does.
     """
     chosen = [project.client(slug) for slug in clients]
     run = _Run(
@@ -69,28 +74,23 @@ def views_of(
         readings.earlier_verdicts(connection, clients, as_of),
         goal_versions.goal_changes(connection, chosen) if explained else {},
         _holidays(chosen, as_of),
-        explained,
+        explained if callable(explained) else lambda total: bool(explained),
     )
+    by_kpi: dict[str, list[tuple[Client, Target]]] = {}
+    for client in chosen:
+        for target in client.targets:
+            by_kpi.setdefault(target.kpi, []).append((client, target))
+    kpis = [project.kpis[name] for name in sorted(by_kpi)]
+    arriving = _read_arrivals(project, connection, kpis, as_of) if read is None else read.arrivals
     judged: dict[tuple[str, str], TargetView] = {}
-    for name in sorted({target.kpi for client in chosen for target in client.targets}):
-        kpi = project.kpis[name]
-        asked = [(one, target) for one in chosen for target in one.targets if target.kpi == name]
-        owners = list(dict.fromkeys(client.slug for client, _ in asked))
-        first_day = _first_read((target for _, target in asked), as_of)
-        if read is None:
-            cubes = readings.read_kpi(connection, owners, kpi, first_day, as_of - ONE_DAY)
-            arriving = _read_arrivals(project, connection, [kpi], as_of)
-        else:
-            cubes = {
-                (slug, name): read.cubes[slug, name].between(first_day, as_of - ONE_DAY)
-                for slug in owners
-            }
-            arriving = read.arrivals
-        late = {} if kpi.late is None else arriving[kpi.late]
-        for client, target in asked:
-            own = {account: one for (slug, account), one in late.items() if slug == client.slug}
-            view = run.target_view(client, target, kpi, cubes[client.slug, name], own)
-            judged[client.slug, target.id] = view
+    for kpi, cubes in _figures(connection, by_kpi, kpis, as_of, read):
+        own: dict[str, dict[str, Arrival]] = {}  # by client and account
+        for (slug, account), one in ({} if kpi.late is None else arriving[kpi.late]).items():
+            own.setdefault(slug, {})[account] = one
+        for client, target in by_kpi[kpi.name]:
+            slug = client.slug
+            cube, late = cubes[slug, kpi.name], own.get(slug, {})
+            judged[slug, target.id] = run.target_view(client, target, kpi, cube, late)
     return [
         ClientView(
             client=client,
@@ -102,6 +102,36 @@ def views_of(
         )
         for client in chosen
     ]
+
+
+def _figures(
+    connection: duckdb.DuckDBPyConnection,
+    by_kpi: Mapping[str, Sequence[tuple[Client, Target]]],
+    kpis: Sequence[Kpi],
+    as_of: date,
+    read: Figures | None,
+) -> Iterator[tuple[Kpi, readings.Cubes]]:
+    """The cubes of one KPI after the other; each is read while the one before it is judged."""
+
+    def cubes_of(kpi: Kpi) -> readings.Cubes:
+        asked = by_kpi[kpi.name]
+        owners = list(dict.fromkeys(client.slug for client, _ in asked))
+        first = _first_read((target for _, target in asked), as_of)
+        last = as_of - ONE_DAY
+        if read is None:
+            return readings.read_kpi(connection, owners, kpi, first, last)
+        return {
+            (slug, kpi.name): read.cubes[slug, kpi.name].between(first, last) for slug in owners
+        }
+
+    # the connection is asked by this one thread alone until the last KPI is in
+    with ThreadPoolExecutor(1, "figures") as reader:
+        ahead = reader.submit(cubes_of, kpis[0]) if kpis else None
+        for i, kpi in enumerate(kpis):
+            assert ahead is not None
+            cubes = ahead.result()
+            ahead = reader.submit(cubes_of, kpis[i + 1]) if i + 1 < len(kpis) else None
+            yield kpi, cubes
 
 
 def verdicts_of(views: Iterable[ClientView]) -> list[Evaluation]:
@@ -171,7 +201,7 @@ class _Run:
     earlier: dict[tuple[str, str], dict[str, Earlier]]  # by client and target, then segment
     changes: dict[tuple[str, str], tuple[GoalChange, ...]]  # by client and target
     holidays: dict[str | None, frozenset[date]]  # by country
-    explained: bool
+    explained: Explained
 
     def target_view(
         self,
@@ -217,7 +247,7 @@ class _Run:
             history=self.histories.get(key, ()),
             goal_changes=self.changes.get(key, ()),
         )
-        if not self.explained:
+        if not self.explained(judged[0]):
             return view
         noticed = data_findings(client, target, kpi, cube, freshness, self.as_of, total, segments)
         return replace(
