@@ -360,8 +360,8 @@ def explanations(
 ) -> tuple[Explanation, ...]:
     """Why a target's value changed, by every comparison there is, the one to tell first in front.
 
-    The days so far come first; the last week does when it has a cause in the
-    direction of the gap and the days so far have none. See `comparisons` and
+    The days so far come first; the last week does when something in it stands
+    out from chance and nothing does in the days so far. See `comparisons` and
     `explain_target` for the parameters.
     """
     found = [
@@ -380,13 +380,8 @@ def explanations(
         for one in comparisons(target, period, last, since)
     ]
     told = [one for one in found if one is not None]
-    told.sort(key=lambda one: (one.compared == "last_year", not has_cause(one)))
+    told.sort(key=lambda one: (one.compared == "last_year", not one.claimed))
     return tuple(told)
-
-
-def has_cause(found: Explanation) -> bool:
-    """Whether anything is claimed in the direction of the gap."""
-    return any(effect.total * found.direction > 0 for effect in found.claimed)
 
 
 def explain_target(
