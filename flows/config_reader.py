@@ -958,7 +958,7 @@ class ClientReader(FileReader):
         for key, child in (
             written.value if written and isinstance(written.value, dict) else {}
         ).items():
-            on = date.fromisoformat(key)
+            on = date.fromisoformat(key.strip())
             assert period.start is not None and period.deadline is not None
             if not period.start <= on < period.deadline:
                 problem = f"{key} is not within the period"

@@ -393,6 +393,9 @@ def test_a_goal_from_to_gets_there_straight_as_last_year_or_over_steps(tmp_path:
         "steps",
         ((date(2026, 10, 31), 0.035), (date(2026, 11, 30), 0.042)),
     )
+    assert goal('{from: 3%, to: 5%, steps: {" 2026-10-31 ": 3.5%}}').steps == (
+        (date(2026, 10, 31), 0.035),
+    )
     # lower is better, and a level may be held for a while
     down = goal("{from: 52 EUR, to: 45, steps: {2026-10-31: 50, 2026-11-30: 50 EUR}}", kpi="cac")
     assert down.steps == ((date(2026, 10, 31), 50.0), (date(2026, 11, 30), 50.0))
