@@ -95,6 +95,16 @@ def odds_sentence(
     )
 
 
+def maybe_chance(evaluation: Evaluation, language: Language) -> str:
+    """That what looks bad may still be chance, where the verdict is mild for that reason."""
+    if evaluation.status != "at_risk":
+        return ""
+    is_split = evaluation.reason == "segments_failing"
+    unclaimed = is_split and evaluation.details.get("claimed") == 0
+    unsure = not is_split and evaluation.probability is None and _standing(evaluation) == "off"
+    return words.say("maybe_chance", language) if unclaimed or unsure else ""
+
+
 def least_certain(evaluation: Evaluation, name: str, language: Language) -> str:
     """`Least certain is Kids: about 70%, likely.`"""
     odds = evaluation.probability

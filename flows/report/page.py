@@ -348,6 +348,7 @@ def outlook_sentences(
     need = outlook.needed(about, target, kpi, language, currency, there=is_there and not told)
     is_named = bool(told or need)
     told += [
+        outlook.maybe_chance(evaluation, language),
         need,
         outlook.odds_sentence(about, target, kpi, language, there=is_there and not is_named),
         outlook.ending(about, target, kpi, language, currency),
@@ -455,11 +456,7 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
         ),
         causes=_causes(one, language, currency),
         findings=_findings(one.findings, one, language, currency),
-        changes=[
-            sentence
-            for change in one.goal_changes
-            for sentence in _changed(change, one, language, currency)
-        ],
+        changes=target_changes(one, language, currency),
         steps=[_step(step, view.as_of, language) for step in target.plan],
         history=_spells(one.history, view.as_of, language),
         notes=_notes(one, language, currency),
@@ -654,6 +651,15 @@ def _findings(
 ) -> list[str]:
     told = [words.finding(one, view, language, currency) for one in findings]
     return [sentence for sentence in told if sentence]
+
+
+def target_changes(view: TargetView, language: Language, currency: str | None) -> list[str]:
+    """How the goal was edited while it ran, oldest first."""
+    return [
+        sentence
+        for change in view.goal_changes
+        for sentence in _changed(change, view, language, currency)
+    ]
 
 
 def _changed(

@@ -366,6 +366,10 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "col_period": {"en": "Period", "nl": "Periode"},
     "col_owner": {"en": "Owner", "nl": "Eigenaar"},
     # --- gap, what it takes from here, odds, outlook
+    "maybe_chance": {
+        "en": "That can still be chance.",
+        "nl": "Dat kan nog toeval zijn.",
+    },
     "points": {"en": "percentage points", "nl": "procentpunt"},
     "gap_is": {"en": "The gap{there} is {gap}.", "nl": "Het verschil is{there} {gap}."},
     "need_ratio": {
