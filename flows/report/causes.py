@@ -194,6 +194,11 @@ TEXT: dict[str, dict[str, Phrase]] = {
     # --- what it is compared with, after "than" or "dan"
     "than_week": {"en": "the week before", "nl": "de week ervoor"},
     "than_weeks": {"en": "in the {weeks} weeks before", "nl": "in de {weeks} weken ervoor"},
+    "than_week_to": {"en": "in the week to {day}", "nl": "in de week tot en met {day}"},
+    "than_weeks_to": {
+        "en": "in the {weeks} weeks to {day}",
+        "nl": "in de {weeks} weken tot en met {day}",
+    },
     "than_span": {"en": "over {span}", "nl": "over {span}"},
     "than_last_year": {
         "en": "on the same days of last year",
@@ -558,14 +563,14 @@ class _Teller:
             return self.say("than_last_year")
         first, last = whole.before_days
         days = (last - first).days + 1
-        adjoins = last + timedelta(days=1) == whole.after_days[0]
-        if not adjoins or days % 7:
+        if days % 7:
             return self.say("than_span", span=formats.span(first, last, self.language))
-        if days == 7:
-            return self.say("than_week")
+        key = "than_week" if days == 7 else "than_weeks"
+        if last + timedelta(days=1) != whole.after_days[0]:
+            key += "_to"
         n = days // 7
         told = _WEEKS[self.language].get(n, formats.number(n, self.language))
-        return self.say("than_weeks", weeks=told)
+        return self.say(key, weeks=told, day=formats.day(last, self.language))
 
     def value(self, value: float | None) -> str:
         return formats.quantity(value, self.kpi.unit, self.language, self.currency)

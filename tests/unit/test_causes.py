@@ -229,6 +229,17 @@ def test_it_is_said_what_a_value_is_compared_with(
     )
 
 
+def test_a_baseline_that_does_not_adjoin_is_told_by_its_last_day() -> None:
+    found = explained(["A", "B"], ([4, 2], [1, 1]), ([2, 2], [1, 1]))
+    apart = replace(found, after_days=(date(2026, 10, 23), date(2026, 11, 19)))
+    for language, reference in (
+        ("nl", "lager uit dan in de vier weken tot en met 30 september 2026: van"),
+        ("en", "lower than in the four weeks to 30 September 2026: from"),
+    ):
+        said = causes.opening(apart, KPIS["roas"], language, "EUR")
+        assert reference in said.replace(NBSP, " ")
+
+
 # --- what is not told -------------------------------------------------------------------
 
 
