@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from flows.killpoints import reach
-from flows.landing import now, sync
+from flows.landing import DISK_FAILED, DISK_FULL, now, sync
 
 # what DuckDB needs beside the data itself: a few row groups and its log
 SPARE_BYTES = 16 * 1024 * 1024
@@ -23,6 +22,8 @@ _FULL = re.compile(
     r"max_temp_directory_size",
     re.IGNORECASE,
 )
+# the first is DuckDB's own word for it, and the last what a system does with a disk that fails
+_FAILED = re.compile(r"fsync failed|input/output error|read-only file system", re.IGNORECASE)
 
 
 class WarehouseError(Exception):
@@ -31,6 +32,10 @@ class WarehouseError(Exception):
 
 class DiskFullError(WarehouseError):
     """There is no room; nothing that was there before has changed."""
+
+
+class DiskFailedError(WarehouseError):
+    """The disk itself takes nothing; what was written before is as it was."""
 
 
 def require_space(folder: Path, needed_bytes: int, purpose: str) -> None:
@@ -48,22 +53,43 @@ def require_space(folder: Path, needed_bytes: int, purpose: str) -> None:
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error of DuckDB or of the system says that there is no room left."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        return error.errno in DISK_FULL
     return bool(_FULL.search(str(error)))
 
 
+def is_disk_failed(error: BaseException) -> bool:
+    """Whether an error of DuckDB or of the system says that the disk cannot be written to."""
+    if isinstance(error, OSError):
+        return error.errno in DISK_FAILED
+    return bool(_FAILED.search(str(error)))
+
+
+def of_the_disk(error: BaseException, place: Path) -> WarehouseError | None:
+    """What an error says of the disk that holds ``place``, as an error of ours; None: nothing."""
+    told = next(iter(str(error).splitlines()), type(error).__name__)
+    if is_disk_full(error):
+        return DiskFullError(
+            f"the disk is full: {place} takes no more ({told}); what was "
+            "there before is intact, free some space and run again"
+        )
+    if is_disk_failed(error):
+        return DiskFailedError(
+            f"the disk fails: {place} cannot be written ({told}); what was "
+            "there before is intact, look at the disk and run again"
+        )
+    return None
+
+
 @contextmanager
-def telling_of_a_full_disk(place: Path) -> Iterator[None]:
-    """Raise DiskFullError for whatever in the block says that there is no room left."""
+def telling_of_the_disk(place: Path) -> Iterator[None]:
+    """Raise DiskFullError or DiskFailedError for whatever in the block says one or the other."""
     try:
         yield
     except (OSError, duckdb.Error) as error:
-        if not is_disk_full(error):
+        problem = of_the_disk(error, place)
+        if problem is None:
             raise
-        raise DiskFullError(
-            f"the disk is full: {place} takes no more ({str(error).splitlines()[0]}); what was "
-            "there before is intact, free some space and run again"
-        ) from error
+        raise problem from error
 
 
 def in_mb(size: int) -> str:
@@ -96,7 +122,7 @@ def copy_whole(database: Path, to: Path) -> None:
     require_space(to.parent, database.stat().st_size, f"copy {database.name}")
     partial = to.with_name(f".{to.name}.partial")
     try:
-        with telling_of_a_full_disk(to.parent):
+        with telling_of_the_disk(to.parent):
             shutil.copyfile(database, partial)
             sync(partial)
         reach("copying")

@@ -22,7 +22,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.database_file import is_disk_full, require_space
+from flows.database_file import of_the_disk, require_space
 from flows.intake import (
     commit_landed,
     load_snapshot,
@@ -103,7 +103,7 @@ def fold_landing(
             try:
                 done = _fold(warehouse.landing, directory, files, ledger)
             except (LandingError, OSError) as problem:
-                if not isinstance(problem, LandingError) and not is_disk_full(problem):
+                if not isinstance(problem, LandingError) and not of_the_disk(problem, directory):
                     raise
                 log.warning("%s stays as it is: %s", directory, problem)
                 continue

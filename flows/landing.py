@@ -32,6 +32,8 @@ from connectors.tables import ALL
 # raised when the columns or the meaning of a landing file change
 SCHEMA_VERSION = 2
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# the second is what a system does with a disk that fails
+DISK_FAILED = (errno.EIO, errno.EROFS)
 
 _TABLES = {table.name: table for table in ALL}
 _NAME = re.compile(r"_(\d{8}T\d{12})Z_([0-9a-f]{12}|[0-9a-f]{32})\.parquet\Z")
@@ -116,14 +118,22 @@ def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Land
         partial.rename(path)
         sync(directory)
     except OSError as problem:
-        partial.unlink(missing_ok=True)
-        if problem.errno not in DISK_FULL:
-            raise
-        raise SourceError(
-            f"{piece}: the disk is full, {folder} takes no more",
-            hint="what was loaded before is intact; free some space and run again",
-            scope="source",
-        ) from problem
+        # never synced once more: after an error the system takes what is lost for written
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if problem.errno in DISK_FULL:
+            raise SourceError(
+                f"{piece}: the disk is full, {folder} takes no more",
+                hint="what was loaded before is intact; free some space and run again",
+                scope="source",
+            ) from problem
+        if problem.errno in DISK_FAILED:
+            raise SourceError(
+                f"{piece}: the disk fails, {folder} cannot be written ({problem.strerror})",
+                hint="what was loaded before is intact; look at the disk and run again",
+                scope="source",
+            ) from problem
+        raise
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -27,7 +27,7 @@ from flows.database_file import (
     require_space,
     stamped,
     swap_in,
-    telling_of_a_full_disk,
+    telling_of_the_disk,
     write_ahead_log,
 )
 from flows.folding import landing_to_ourselves
@@ -134,7 +134,7 @@ def rebuild(project: Project) -> Rebuilt:
             lost += [problem] if problem else []
             lost.append(_verdicts_lost(old))
         try:
-            with telling_of_a_full_disk(made.parent):
+            with telling_of_the_disk(made.parent):
                 taken = _make(project, made, current, old)
             missing = _missing_loads(current, made)
             lost += missing

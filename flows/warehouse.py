@@ -24,14 +24,17 @@ import pyarrow.parquet as pq
 from connectors.base import Account, Slice, Table
 from connectors.tables import ALL
 from flows.alerts.outbox import OUTBOX_DDL
-from flows.database_file import WarehouseError as WarehouseError
 from flows.database_file import (
+    DiskFailedError,
+    DiskFullError,
     copy_whole,
     is_disk_full,
+    of_the_disk,
     stamped,
-    telling_of_a_full_disk,
+    telling_of_the_disk,
     write_ahead_log,
 )
+from flows.database_file import WarehouseError as WarehouseError
 from flows.killpoints import reach
 from flows.landing import Landed, LandingError, found_again, now, put_off, sync
 from flows.migrations import VERSION, Migration, pending, version_of
@@ -137,12 +140,12 @@ class Warehouse:
             if not self.exists:
                 return
             if write_ahead_log(self.path).exists():  # a killed run left what it committed there
-                with telling_of_a_full_disk(self.path.parent):
+                with telling_of_the_disk(self.path.parent):
                     connection = usable(self.path, deadline)
                     connection.execute("checkpoint")
                     connection.close()
             try:
-                with telling_of_a_full_disk(self.path.parent):
+                with telling_of_the_disk(self.path.parent):
                     shutil.copyfile(self.path, partial)
                     sync(partial)
             except BaseException:
@@ -180,7 +183,7 @@ class Warehouse:
         with self.locked() as deadline:
             connection = usable(self.path, deadline)
             try:
-                with telling_of_a_full_disk(self.path.parent):
+                with telling_of_the_disk(self.path.parent):
                     confine(connection, self.landing)
                     prepare(connection)
                     yield connection
@@ -242,6 +245,8 @@ def usable(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
     """A connection to a warehouse of this version; an older one is brought up to date."""
     try:
         connection = connect(path, deadline)
+    except (DiskFullError, DiskFailedError):  # the log is as good as it was
+        raise
     except WarehouseError as refused:
         connection = _without_its_log(path, deadline, refused)
     try:
@@ -309,7 +314,8 @@ def connect(path: Path, deadline: float = 0.0) -> duckdb.DuckDBPyConnection:
         except duckdb.Error as error:
             held = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", str(error))
             if held is None:
-                raise WarehouseError(f"{path} cannot be opened: {_one_line(error)}") from error
+                damaged = WarehouseError(f"{path} cannot be opened: {_one_line(error)}")
+                raise of_the_disk(error, path.parent) or damaged from error
             if time.monotonic() >= deadline:
                 raise WarehouseBusyError(
                     f"{path} is in use by {held[1]}, process {held[2]}; close that program "

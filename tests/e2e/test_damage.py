@@ -322,6 +322,110 @@ def test_a_disk_that_fills_up_all_the_same_loses_nothing(small_disk: Path) -> No
     assert len(everything(warehouse, *TABLES)[TABLES[1]]) == 1
 
 
+# --- a disk that fails -------------------------------------------------------------------------
+
+# a filter of the kernel's own lets every fsync of this process fail, DuckDB's too, from here on
+FAILING = """
+import ctypes, errno, os, platform, struct, sys
+
+FSYNC, FDATASYNC = {"x86_64": (74, 75)}.get(platform.machine(), (82, 83))
+LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
+ALLOW, FAIL = 0x7FFF0000, 0x00050000 | errno.EIO
+
+
+def fail():
+    told = [
+        (LOAD, 0, 0, 0), (JUMP_IF_EQUAL, 2, 0, FSYNC), (JUMP_IF_EQUAL, 1, 0, FDATASYNC),
+        (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, FAIL),
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in told))
+    program = ctypes.create_string_buffer(struct.pack("HP", len(told), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    for asked in ((38, 1, 0, 0, 0), (22, 2, ctypes.byref(program), 0, 0)):
+        if libc.prctl(*asked):
+            raise OSError(ctypes.get_errno(), "no filter can be set here")
+    try:
+        os.fsync(0)
+    except OSError as error:
+        assert error.errno == errno.EIO, error
+"""
+
+
+def failing(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", FAILING + program, *arguments], capture_output=True, text=True
+    )
+
+
+COMMAND = """
+from flows.cli import main
+
+fail()
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("command", [["build"], ["rebuild"], ["backup"]])
+def test_an_error_of_fsync_is_said_and_changes_nothing(
+    warehouse: Warehouse, config: Path, command: list[str]
+) -> None:
+    assert main(["build", "--config", str(config)]) == 0
+    before = everything(warehouse)
+
+    done = failing(COMMAND, *command, "--config", str(config))
+
+    assert done.returncode == 5, done.stderr
+    assert re.search("the disk fails: .* look at the disk and run again", done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert everything(warehouse) == before
+    assert not list((warehouse.path.parent).glob("backups/*"))
+    assert not list(warehouse.path.parent.glob(".koers*"))
+    assert main([*command, "--config", str(config)]) == 0
+
+
+def test_an_error_of_fsync_when_a_log_is_read_is_no_damage_of_the_log(
+    warehouse: Warehouse, config: Path
+) -> None:
+    read(warehouse, [site_day(1, 8)], 3)
+    log = killed_after_commit(warehouse)
+    held = log.read_bytes()
+
+    done = failing(COMMAND, "build", "--config", str(config))
+
+    assert done.returncode == 5, done.stderr
+    assert "the disk fails" in done.stderr
+    assert log.read_bytes() == held
+    with warehouse.open() as connection:
+        assert (8,) in connection.execute(
+            "select clicks from raw.search_console__site_day"
+        ).fetchall()
+
+
+FAILING_LANDING = """
+from pathlib import Path
+from connectors.base import SourceError
+from flows.warehouse import Warehouse
+from tests.unit.small_landing import read, site_day
+
+fail()
+try:
+    read(Warehouse(Path(sys.argv[1]), Path(sys.argv[2])), [site_day(1, 5)], 0)
+except SourceError as error:
+    print(error.scope, error)
+"""
+
+
+def test_a_landing_that_cannot_be_synced_is_said_and_leaves_nothing(warehouse: Warehouse) -> None:
+    before = sorted(warehouse.landing.rglob("*"))
+
+    done = failing(FAILING_LANDING, str(warehouse.path), str(warehouse.landing))
+
+    assert done.stdout.startswith("source "), done.stderr
+    assert "the disk fails" in done.stdout
+    assert "what was loaded before is intact" in done.stdout
+    assert sorted(warehouse.landing.rglob("*")) == before
+
+
 # --- landing files -----------------------------------------------------------------------------
 
 
