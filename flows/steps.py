@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import duckdb
+import pyarrow as pa
 
 from connectors.base import (
     Account,
@@ -115,6 +116,7 @@ def commit_slices(project: Project, pieces: Sequence[Landed | Failed]) -> list[L
     Raises DiskFullError before anything is changed when it may not fit.
     """
     results: list[LoadResult] = []
+    pa.default_memory_pool().release_unused()  # what fetching them took: it is DuckDB's turn now
     landed = [piece for piece in pieces if isinstance(piece, Landed)]
     require_space_for(landed, project.warehouse.path.parent)
     with project.warehouse.open() as connection:

@@ -344,8 +344,10 @@ def test_memory_is_bounded_and_what_does_not_fit_goes_beside_the_database(
     warehouse: Warehouse,
 ) -> None:
     with warehouse.open() as connection:
-        ((limit, place),) = stored(
-            connection, "select current_setting('memory_limit'), current_setting('temp_directory')"
+        ((limit, place, threads),) = stored(
+            connection,
+            "select current_setting('memory_limit'), current_setting('temp_directory'), "
+            "current_setting('threads')",
         )
 
     number, unit = limit.split()
@@ -353,3 +355,27 @@ def test_memory_is_bounded_and_what_does_not_fit_goes_beside_the_database(
     megabytes = float(number) * (1024 if unit == "GiB" else 1) * 1.048576
     assert megabytes == pytest.approx(memory_limit_mb(), rel=0.1)
     assert place == f"{warehouse.path}.tmp"
+    assert 1 <= threads <= 4
+
+
+def test_a_slice_of_long_names_fits_into_the_memory_that_there_is(warehouse: Warehouse) -> None:
+    # 14 million characters, and all of them once more to be replaced: it goes beside the database
+    rows = [
+        {
+            "account_id": SITE,
+            "date_day": FIRST,
+            "query": f"{number}-" + "fiets 🚲" * 200,
+            "clicks": number,
+            "impressions": 2,
+            "position": 1.0,
+            "is_provisional": False,
+        }
+        for number in range(10_000)
+    ]
+    more = [row | {"impressions": 3} for row in rows]
+
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, rows, GSC_QUERY_DAY))
+        result = replace_slice(connection, landed(warehouse, more, GSC_QUERY_DAY))
+
+    assert (result.rows_changed, result.rows_superseded) == (10_000, 10_000)
