@@ -41,6 +41,7 @@ format: set-up
 
 bench: set-up
 	.venv/bin/python -m tests.bench.google_ads_stream
+	.venv/bin/python -m tests.bench.many_targets
 
 # how far the odds may be trusted, on seeded series with a known truth: a few minutes
 calibrate: set-up
