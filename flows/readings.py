@@ -644,10 +644,10 @@ def earlier_verdicts(
     """
     known = "and known_at <= ?" if known_at else ""
     found: dict[tuple[str, str], dict[str, Earlier]] = {}
-    for client, target_id, segment, day, status, details in connection.execute(
-        "select client, target_id, segment, last.as_of, last.status, last.details from ("
-        "select client, target_id, segment, "
-        "max_by(struct_pack(as_of, status, details), (as_of, known_at)) as last "
+    for client, target_id, segment, day, status, details, version in connection.execute(
+        "select client, target_id, segment, last.as_of, last.status, last.details, "
+        "last.target_version from (select client, target_id, segment, "
+        "max_by(struct_pack(as_of, status, details, target_version), (as_of, known_at)) as last "
         f"from ops.evaluations where {OF_CLIENTS} "
         f"and as_of >= ? and as_of < ? {known} group by all)",
         [
@@ -657,7 +657,7 @@ def earlier_verdicts(
             *([known_at.astimezone(UTC).replace(tzinfo=None)] if known_at else []),
         ],
     ).fetchall():
-        verdict = Earlier.of(day, status, json.loads(details or "{}"))
+        verdict = Earlier.of(day, status, json.loads(details or "{}"), version or "")
         found.setdefault((client, target_id), {})[segment] = verdict
     return found
 

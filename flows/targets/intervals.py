@@ -71,11 +71,12 @@ def value_interval(
     too little to tell its interval: fewer than two days with a denominator.
     """
     days = _Days.of(numerator, denominator, completeness, completeness_error)
-    if kind == "sum":
-        return _sum_interval(days.last(window_days), coverage)
-    if kind == "rate":
-        return _rate_interval(days, window_days, coverage)
-    return _ratio_interval(days.last(window_days), coverage)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no interval
+        if kind == "sum":
+            return _sum_interval(days.last(window_days), coverage)
+        if kind == "rate":
+            return _rate_interval(days, window_days, coverage)
+        return _ratio_interval(days.last(window_days), coverage)
 
 
 def dispersion(

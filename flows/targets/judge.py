@@ -100,7 +100,7 @@ def evaluate(
         as_of,
         known_at,
         restatement_days,
-        earlier or {},
+        _of_this_goal(earlier or {}, target),
         holidays,
         # segments go by the whole: of a small one last year is mostly chance
         None if target.period.rolling_days else pace_shape(target, kpi, total, *period),
@@ -118,6 +118,12 @@ def evaluate(
     ]
     parts.sort(key=lambda part: (part.segment_label, part.segment))
     return [judge.combined(judge.one(total), parts), *parts]
+
+
+def _of_this_goal(earlier: Mapping[str, Earlier], target: Target) -> dict[str, Earlier]:
+    """Without the verdicts on another wording: a goal that was edited is judged afresh."""
+    version = version_of(target)
+    return {segment: one for segment, one in earlier.items() if one.target_version in ("", version)}
 
 
 @dataclass(frozen=True)

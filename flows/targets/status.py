@@ -24,18 +24,23 @@ class Earlier:
     """The last verdict on a target or segment on an earlier day.
 
     ``candidate`` is the status that was seen but not yet confirmed, on
-    ``candidate_days`` days in a row.
+    ``candidate_days`` days in a row. ``target_version`` is the wording of the
+    goal that was judged.
     """
 
     as_of: date
     status: Status
     candidate: Status | None = None
     candidate_days: int = 0
+    target_version: str = ""
 
     @classmethod
-    def of(cls, as_of: date, status: Status, details: Mapping[str, Any]) -> Earlier:
+    def of(
+        cls, as_of: date, status: Status, details: Mapping[str, Any], target_version: str = ""
+    ) -> Earlier:
         """From what was stored of an evaluation."""
-        return cls(as_of, status, details.get("candidate"), int(details.get("candidate_days", 0)))
+        days = int(details.get("candidate_days", 0))
+        return cls(as_of, status, details.get("candidate"), days, target_version)
 
 
 @dataclass(frozen=True)

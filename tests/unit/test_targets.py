@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from flows.targets import (
 )
 from flows.targets.evaluation import DaySums, Evaluation, Freshness, Series
 from flows.targets.intervals import minimum_of_rate
+from flows.targets.status import Earlier
+from flows.targets.versions import version_of
 
 OCT = date(2026, 10, 1)
 JAN = date(2027, 1, 1)
@@ -709,6 +712,28 @@ def test_trailing_and_cumulative_values_are_sums_divided_once() -> None:
         (date(2026, 10, 3), 10),
         (date(2026, 10, 4), 10),
     ]
+
+
+# --- from day to day --------------------------------------------------------------------------
+
+
+def test_a_change_of_status_is_told_when_it_lasts_and_an_edited_goal_at_once() -> None:
+    a_target = target(goal(at_least=9000))
+    rows = days(OCT, date(2026, 11, 19), 90)
+    fresh = Freshness(date(2026, 11, 19), date(2026, 11, 19))
+    before = Earlier(date(2026, 11, 19), "on_track", target_version=version_of(a_target))
+
+    def told(of: Target, earlier: Earlier) -> Evaluation:
+        return evaluate(of, SESSIONS, "c", series(rows), (), fresh, DAY, NOON, 0, {"": earlier})[0]
+
+    first = told(a_target, before)
+    assert (first.status, first.details["candidate"]) == ("on_track", "off_track")
+    again = Earlier.of(first.as_of, first.status, first.details, first.target_version)
+    second = told(a_target, replace(again, as_of=date(2026, 11, 19)))
+    assert second.status == "off_track"
+    assert "candidate" not in second.details
+    harder = target(goal(at_least=9001))
+    assert told(harder, before).status == "off_track"
 
 
 # --- properties -------------------------------------------------------------------------------
