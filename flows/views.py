@@ -25,6 +25,7 @@ from flows.targets.cube import UNNAMED, KpiCube
 from flows.targets.evaluation import Evaluation, FloatArray, Series
 from flows.targets.explain import Explanation, explanations, gap_direction
 from flows.targets.judge import evaluate
+from flows.targets.path import pace_shape
 from flows.targets.periods import ONE_DAY, period_of
 from flows.targets.status import Earlier
 
@@ -246,6 +247,7 @@ class _Run:
             segment_series=tuple(one.since(shown) for one in segments),
             history=self.histories.get(key, ()),
             goal_changes=self.changes.get(key, ()),
+            shape=pace_shape(target, kpi, total, *period_of(target.period, self.as_of)),
         )
         if not self.explained(judged[0]):
             return view

@@ -25,7 +25,7 @@ from flows.report.model import SourceState, TargetView
 from flows.targets.completeness import completed
 from flows.targets.evaluation import DaySums, Evaluation, Series
 from flows.targets.judge import ENOUGH_DAYS
-from flows.targets.path import cumulative_values, path_points, trailing_values
+from flows.targets.path import cumulative_values, path_points, share_of_sum, trailing_values
 from flows.targets.periods import ONE_DAY
 
 # By role; every value occurs once, so that a CSS rule can find it in the SVG.
@@ -102,7 +102,7 @@ class ChartData:
 def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) -> ChartData | None:
     """What the chart of a target shows; None when there is nothing to draw.
 
-    A sum is added up over its period beside the even pace. A ratio with a
+    A sum is added up over its period beside the pace that it is judged by. A ratio with a
     measuring window is drawn over that window, day by day. Any other ratio is
     drawn from the start of its period, with its last fourteen days behind it.
     """
@@ -116,6 +116,8 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
     start, end = evaluation.period_start, evaluation.period_end
     if rolling or start is None or end is None:
         start, end = last_known - timedelta(days=83), last_known + ONE_DAY
+    # of the very days that are drawn
+    shape = view.shape if view.shape is not None and len(view.shape) == (end - start).days else None
     last = end - ONE_DAY
     drawn_to = min(last, last_known)
     if drawn_to < earliest:
@@ -164,15 +166,18 @@ def chart_data(view: TargetView, as_of: date, sources: Sequence[SourceState]) ->
         level = next((v for v in (goal.at_least, goal.at_most, goal.maintain) if v), None)
         path = ((start, level), (last, level)) if level is not None else ()
     else:
-        path = tuple(path_points(target, start, end, kpi))
+        path = tuple(path_points(target, start, end, kpi, shape))
     paths: tuple[tuple[tuple[date, float], ...], ...] = (path,) if path else ()
     band = None
     low, high = evaluation.details.get("low"), evaluation.details.get("high")
     is_band = isinstance(low, int | float) and isinstance(high, int | float)
     if is_band and kind == "cumulative":
-        n = (end - start).days
+        days_of_period = [start + timedelta(days=i) for i in range((end - start).days)]
         paths = tuple(
-            tuple((start + timedelta(days=i), float(top or 0.0) * (i + 1) / n) for i in range(n))
+            tuple(
+                (day, float(top or 0.0) * share_of_sum(target, start, end, day, shape))
+                for day in days_of_period
+            )
             for top in (low, high)
         )
     elif is_band:

@@ -53,6 +53,18 @@ def test_a_sum_between_two_amounts_has_two_paces() -> None:
     assert charts.chart_svg(between, AS_OF, (), "nl") is not None
 
 
+def test_the_pace_is_drawn_as_it_is_judged() -> None:
+    # the first of 92 days weighs nine times as much as each of the other 91
+    shape = np.ones(92)
+    shape[0] = 9.0
+    view = replace(sample.organic_view(), shape=shape)
+    assert data_of(view).paths[0][0] == (date(2026, 10, 1), 5400.0)  # 9% of 60,000
+    assert data_of(view).paths[0][-1] == (date(2026, 12, 31), 60000.0)
+    # weights of other days are not for this line
+    other = replace(view, shape=np.ones(31))
+    assert data_of(other).paths == data_of(replace(view, shape=None)).paths
+
+
 def test_a_line_never_bridges_missing_days() -> None:
     data = data_of(sample.cac_view())
     assert data.missing == ((date(2026, 10, 19), date(2026, 10, 25)),)
