@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from flows.pipeline import RunReport
+    from flows.targets.evaluation import Evaluation
     from flows.yaml_loader import Finding
 
 OK, IN_PART, USAGE, NO_ACCESS, BUSY, UNEXPECTED = 0, 1, 2, 3, 4, 5
@@ -53,6 +54,17 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 10000")
     return int(text)
+
+
+def _share(text: str) -> float:
+    number = text.removesuffix("%")
+    try:
+        value = float(number) / (100 if number != text else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share; write 70% or 0.7")
+    return value
 
 
 def _lock_wait(parser: argparse.ArgumentParser) -> float:
@@ -248,6 +260,40 @@ def make_parser() -> argparse.ArgumentParser:
         [*stored, part.client, part.as_of, part.already_direct],
     )
     evaluate.add_argument("--fail-on", type=_statuses, default=(), metavar="STATUS")
+    evaluate.add_argument(
+        "--known-at",
+        metavar="T",
+        help="tell what was, or would have been, said with what was known at this moment (UTC) "
+        "or on the morning of this day; stores nothing",
+    )
+    evaluate.add_argument(
+        "--from",
+        dest="from_day",
+        type=_day,
+        metavar="D",
+        help="judge every morning from this day on with what is known now; tells nobody",
+    )
+    evaluate.add_argument("--to", dest="to_day", type=_day, metavar="D", help="… to this day")
+    preview = add(
+        "preview",
+        _preview,
+        "Show what a target would have said on each morning, and how often it would have told",
+        [*stored, part.client, part.as_of, part.already_direct],
+    )
+    preview.add_argument("target", metavar="TARGET")
+    preview.add_argument("--from", dest="from_day", type=_day, metavar="D")
+    preview.add_argument("--to", dest="to_day", type=_day, metavar="D")
+    preview.add_argument("--on-track-from", type=_share, metavar="SHARE", help="70%% or 0.7")
+    preview.add_argument("--off-track-below", type=_share, metavar="SHARE", help="30%% or 0.3")
+    preview.add_argument(
+        "--confirm-days", type=_count, metavar="N", help="mornings in a row before a change counts"
+    )
+    add(
+        "calibrate",
+        _calibrate,
+        "Hold the projections against the accounts' own past",
+        [*stored, part.client, part.as_of, part.already_direct],
+    )
     add(
         "targets",
         _targets,
@@ -590,19 +636,117 @@ def _restore(asked: argparse.Namespace) -> int:
 
 
 def _evaluate(asked: argparse.Namespace) -> int:
+    is_range = asked.from_day is not None or asked.to_day is not None
+    if is_range and (asked.known_at or asked.as_of):
+        _complain(
+            "--from and --to go without --as-of and --known-at: each day is judged as of itself"
+        )
+        return USAGE
+    if is_range:
+        return _evaluate_range(asked)
+    if asked.known_at:
+        return _evaluate_then(asked)
     from flows.project import chosen_clients, open_project, today_of
     from flows.steps import evaluate_targets
-    from flows.summary import evaluations_as_dicts, target_rows
 
     with open_project(asked.config, asked.lock_wait) as project:
         clients = chosen_clients(project, asked.client)
         judged = evaluate_targets(project, clients, asked.as_of or today_of(project), False)
         project.warehouse.publish()
+    return _tell_judged(judged, asked)
+
+
+def _evaluate_range(asked: argparse.Namespace) -> int:
+    """Fill the past: every morning with what is known now."""
+    if asked.from_day is None:
+        _complain("--to needs --from: the first day to judge")
+        return USAGE
+    from flows.hindsight import judge_past
+    from flows.project import chosen_clients, open_project, today_of
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        last = asked.to_day or today_of(project)
+        if last < asked.from_day:
+            _complain(f"--to {last} is before --from {asked.from_day}")
+            return USAGE
+        clients = chosen_clients(project, asked.client)
+        told = judge_past(project, clients, asked.from_day, last)
+        project.warehouse.publish()
+    if not asked.json:
+        _say(told.in_words())
+    return _tell_judged(told.evaluations, asked, told.as_dict())
+
+
+def _evaluate_then(asked: argparse.Namespace) -> int:
+    """What was, or would have been, said at a moment; nothing is stored."""
+    from flows.as_known import day_of, moment_of_text, said_then
+    from flows.project import chosen_clients, open_project
+
+    try:
+        known_at = moment_of_text(asked.known_at)
+    except ValueError:
+        _complain(
+            f"--known-at {asked.known_at!r}: expected a day (2026-10-03) or a moment in UTC "
+            "(2026-10-03T06:30)"
+        )
+        return USAGE
+    with open_project(asked.config, asked.lock_wait) as project:
+        clients = chosen_clients(project, asked.client)
+        told = said_then(project, clients, asked.as_of or day_of(project, known_at), known_at)
+    if not asked.json:
+        _say(told.in_words())
+    return _tell_judged(told.evaluations, asked, told.as_dict())
+
+
+def _tell_judged(
+    judged: Sequence[Evaluation], asked: argparse.Namespace, also: dict[str, Any] | None = None
+) -> int:
+    from flows.summary import evaluations_as_dicts, target_rows
+
     if asked.json:
-        _say_json({"targets": evaluations_as_dicts(judged)})
+        _say_json((also or {}) | {"targets": evaluations_as_dicts(judged)})
     else:
         _say_table(*target_rows(judged))
     return IN_PART if any(e.status in asked.fail_on for e in judged) else OK
+
+
+def _preview(asked: argparse.Namespace) -> int:
+    from flows.preview import chosen_targets, days_of, preview, retuned
+    from flows.project import chosen_clients, open_project, today_of
+
+    if asked.from_day and asked.to_day and asked.to_day < asked.from_day:
+        _complain(f"--to {asked.to_day} is before --from {asked.from_day}")
+        return USAGE
+    with open_project(asked.config, asked.lock_wait) as project:
+        clients = chosen_clients(project, asked.client)
+        replayed = []
+        for slug in chosen_targets(project, clients, asked.target):
+            found = next(t for t in project.client(slug).targets if t.id == asked.target)
+            target = retuned(
+                found,
+                on_track_from=asked.on_track_from,
+                off_track_below=asked.off_track_below,
+                confirm_days=asked.confirm_days,
+            )
+            as_of = asked.as_of or today_of(project)
+            days = days_of(target, as_of, asked.from_day, asked.to_day)
+            replayed.append(preview(project, slug, target, days))
+    if asked.json:
+        _say_json({"previews": [one.as_dict() for one in replayed]})
+    else:
+        _say("\n\n".join(one.in_words() for one in replayed))
+    return OK
+
+
+def _calibrate(asked: argparse.Namespace) -> int:
+    from flows.project import chosen_clients, open_project, today_of
+    from flows.track_record import track_record
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        clients = chosen_clients(project, asked.client)
+        told = track_record(project, clients, asked.as_of or today_of(project))
+    _tell(told, asked)
+    return OK
 
 
 def _targets(asked: argparse.Namespace) -> int:
