@@ -19,9 +19,11 @@ from connectors.google_ads_queries import LAG_BUCKETS
 from connectors.tables import ADS_CONVERSION_LAG_DAY, ALL
 from flows.kpis import Late
 from flows.targets.completeness import (
+    FloatArray,
     IntArray,
     LagBuckets,
     LagCurve,
+    Part,
     Reads,
     curve_of_buckets,
     learn,
@@ -42,19 +44,25 @@ class Arrival:
     """How one late column of one account arrives.
 
     ``curve`` is None when nothing is known of it yet. ``reads`` are those of the
-    days from ``since`` on; older days are as complete as they become.
+    days from ``since`` on; older days are as complete as they become, as all are
+    from ``final_age`` on.
     """
 
     curve: LagCurve | None
     reads: Reads
     since: date
+    final_age: int = LEARNED_FROM_DAYS
 
     def ages(self, first_day: date, days: int) -> IntArray:
         """At which age each of ``days`` days from ``first_day`` was last read; −1 for never."""
         ages = self.reads.ages_of(first_day, days)
         is_old = np.arange(days) < (self.since - first_day).days
-        final = self.curve.final_age if self.curve is not None else LEARNED_FROM_DAYS
-        return np.where(is_old, final, ages)
+        return np.where(is_old, LEARNED_FROM_DAYS, ages)
+
+    def part(self, first_day: date, arriving: FloatArray, other: FloatArray | None) -> Part:
+        """The account's part in a series from ``first_day`` on; see `Part.of`."""
+        ages = self.ages(first_day, len(arriving))
+        return Part.of(self.curve, ages, arriving, other, self.final_age)
 
 
 def read_arrivals(
@@ -100,7 +108,7 @@ def read_all_arrivals(
             for key, one in reads[column].items():
                 final = final_age(source, key[1])
                 prior = curve_of_buckets(buckets[key], final) if key in buckets else None
-                arrivals[key] = Arrival(learn(one, final, prior), one, since)
+                arrivals[key] = Arrival(learn(one, final, prior), one, since, final)
             learned[table, column] = arrivals
     return {late: learned[late.table, late.column] for late in asked}
 

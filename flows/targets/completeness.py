@@ -11,7 +11,7 @@ as of D reads yesterday at age 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -131,7 +131,7 @@ def learn(reads: Reads, final_age: int, prior: LagCurve | None = None) -> LagCur
     ``final_age`` is the age at which a day is left alone: there the share is 1.
     Gives the prior where no day was read twice, and None without one.
     """
-    pairs = _pairs(reads, final_age)
+    pairs = _pairs(reads, final_age) if final_age > 0 else None
     if pairs is None:
         return prior
     steps = _steps(pairs, final_age, prior)
@@ -158,7 +158,7 @@ def curve_of_buckets(buckets: LagBuckets, final_age: int) -> LagCurve | None:
     tell of short lags before any day is old enough to tell of the long ones.
     """
     edges, arrived, sampling = _arrived(buckets, final_age)
-    if len(edges) < 2:
+    if len(edges) < 2 or final_age < 1:
         return None
     # the mean over the clicks of a day, spread evenly over it, of what has come since
     within = (np.arange(_SLICES) + 0.5) / _SLICES
@@ -181,14 +181,51 @@ def curve_of_buckets(buckets: LagBuckets, final_age: int) -> LagCurve | None:
 class Part:
     """One account of a masked sum, one element a day.
 
-    ``weight`` is the other side of the ratio (cost for ROAS), or the level for
-    a sum. ``ages`` is at which age each day was last read. Without a ``curve``
-    nothing is known of how late the account's days are.
+    ``weight`` is what the account is expected to bring (see `of`). ``ages`` is
+    at which age each day was last read. Without a ``curve`` nothing is known of
+    how late the account's days are, but that they are whole from ``final_age`` on.
     """
 
     curve: LagCurve | None
     ages: IntArray
     weight: FloatArray
+    final_age: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        curve: LagCurve | None,
+        ages: IntArray,
+        arriving: FloatArray,
+        other: FloatArray | None,
+        final_age: int | None = None,
+    ) -> Part:
+        """An account's part, weighed by what it is expected to bring on each day.
+
+        ``arriving`` is the side that arrives late; ``other`` the one that does not,
+        which counts at the account's own ratio (ROAS, for cost), or None for a
+        sum, whose level counts. An account that spends and never sells thus has
+        no part in how much of the sales is in.
+        """
+        unweighed = cls(curve, ages, arriving, final_age)
+        share, _ = unweighed.at_ages()
+        if curve is None:
+            share = np.ones(len(ages))
+        if other is None:
+            return replace(unweighed, weight=_trailing_level(arriving, share))
+        there = np.isfinite(arriving) & np.isfinite(other) & (share >= FLOOR)
+        spent = float((other[there] * share[there]).sum())
+        ratio = max(float(arriving[there].sum()), 0.0) / spent if spent > 0 else 0.0
+        return replace(unweighed, weight=other * ratio)
+
+    def at_ages(self) -> tuple[FloatArray, FloatArray]:
+        """Share and error per day."""
+        if self.curve is not None:
+            return self.curve.at(self.ages)
+        whole = np.full(len(self.ages), False)
+        if self.final_age is not None:
+            whole = self.ages >= self.final_age
+        return np.where(whole, 1.0, np.nan), np.where(whole, 0.0, np.nan)
 
 
 def series_completeness(parts: Sequence[Part]) -> tuple[FloatArray, FloatArray]:
@@ -201,12 +238,10 @@ def series_completeness(parts: Sequence[Part]) -> tuple[FloatArray, FloatArray]:
         return np.empty(0), np.empty(0)
     weights = np.array([part.weight for part in parts], np.float64)
     weights = np.where(np.isfinite(weights), np.maximum(weights, 0.0), 0.0)
-    # a day on which nobody weighs anything takes the plain mean
-    weights[:, weights.sum(axis=0) <= 0] = 1.0
-    told = [
-        part.curve.at(part.ages) if part.curve else (np.full(len(part.ages), np.nan),) * 2
-        for part in parts
-    ]
+    # a day on which nobody weighs anything takes the plain mean of what is known
+    plain = np.array([[float(part.curve is not None)] for part in parts])
+    weights = np.where(weights.sum(axis=0) > 0, weights, plain)
+    told = [part.at_ages() for part in parts]
     shares, errors = np.array([share for share, _ in told]), np.array([error for _, error in told])
     known = np.isfinite(shares) & np.isfinite(errors)
     used = np.where(known, weights, 0.0)

@@ -291,6 +291,10 @@ def test_days_before_those_that_are_read_here_are_as_old_as_days_become() -> Non
     arrival = Arrival(None, empty, nov(3))
     ages = arrival.ages(nov(1), 4)
     assert (ages[:2] >= 90).all() and ages[2:].tolist() == [-1, -1]
+    # without a curve they count as whole, and the others as unknown
+    part = Arrival(None, empty, nov(3), final_age=30).part(nov(1), np.ones(4), np.ones(4))
+    share, _ = series_completeness([part])
+    assert share == pytest.approx([1, 1, np.nan, np.nan], nan_ok=True)
 
 
 # --- the sandbox's own lag --------------------------------------------------------------------

@@ -180,6 +180,13 @@ def test_young_days_tell_of_short_lags_before_any_is_old() -> None:
     assert learned.share[2] == pytest.approx((0.8 / 3 + 0.5) / 2 / 0.75)
 
 
+def test_where_days_are_never_read_again_there_is_no_curve() -> None:
+    one = np.ones(1)
+    assert curve_of_buckets(LagBuckets(np.array([9]), 0 * one, one, one), 0) is None
+    assert learn(reads((1, 1, 10), (1, 2, 15)), final_age=0) is None
+    assert learn(reads((1, 1, 10), (1, 2, 15)), final_age=1) is None
+
+
 def test_no_conversions_make_no_curve_of_buckets() -> None:
     empty = np.array([], np.float64)
     assert curve_of_buckets(LagBuckets(np.array([], np.int64), empty, empty, empty), 30) is None
@@ -211,6 +218,49 @@ def test_an_account_of_which_nothing_is_known_leaves_out_days_that_are_mostly_it
     assert share == pytest.approx([0.5, nan], nan_ok=True)
     assert all(np.isnan(values).all() for values in series_completeness(parts[1:]))
     assert [len(values) for values in series_completeness([])] == [0, 0]
+
+
+def test_days_of_such_an_account_are_whole_once_they_are_left_alone() -> None:
+    parts = [
+        Part(curve(0, 0.5, 1), np.array([1, 30]), np.ones(2)),
+        Part(None, np.array([1, 30]), np.ones(2), final_age=30),
+    ]
+    assert series_completeness(parts)[0] == pytest.approx([nan, 1.0], nan_ok=True)
+
+
+def test_an_account_weighs_what_it_is_expected_to_bring() -> None:
+    half, ages, cost = curve(0, 0.5, 1), np.array([2, 1, 1]), np.array([100.0, 50, nan])
+    sells = Part.of(half, ages, np.array([400.0, 100, 9]), cost)
+    spends = Part.of(None, ages, np.zeros(3), cost)
+    # 500 on 100 and half of 50 of cost; what never sells weighs nothing
+    assert sells.weight == pytest.approx([400.0, 200, nan], nan_ok=True)
+    assert spends.weight[:2].tolist() == [0, 0]
+    assert Part.of(half, ages, np.ones(3), np.zeros(3)).weight.tolist() == [0, 0, 0]
+    # the third day has no weight at all: what is known of the others counts
+    assert series_completeness([sells, spends])[0] == pytest.approx([1.0, 0.5, 0.5])
+    # a sum weighs by its level: 400, then 500 on a day and a half
+    of_sum = Part.of(half, ages, np.array([400.0, 100, nan]), None)
+    assert of_sum.weight == pytest.approx([400, 500 / 1.5, 500 / 1.5])
+
+
+def test_a_mixed_ratio_is_right_when_every_account_weighs_what_it_brings() -> None:
+    cost = [np.full(28, 100.0), np.full(28, 100.0)]
+    final = [8.0 * cost[0], 2.0 * cost[1]]
+    curves = [curve(0, *np.linspace(0.4, 1, 28)), curve(0, *np.ones(28))]
+    ages = np.arange(28, 0, -1)
+    value = [f * c.at(ages)[0] for f, c in zip(final, curves, strict=True)]
+    of_accounts = list(zip(curves, value, cost, strict=True))
+
+    def told(parts: list[Part]) -> float:
+        share, error = series_completeness(parts)
+        found = adjusted_ratio(value[0] + value[1], cost[0] + cost[1], share, error).value
+        assert found is not None
+        return found
+
+    # 8 and 2 on as much cost are 5 in the end; by cost alone the slow account, which sells
+    # the most, would count for too little
+    assert told([Part.of(c, ages, v, d) for c, v, d in of_accounts]) == pytest.approx(5.0)
+    assert told([Part(c, ages, d) for c, _, d in of_accounts]) < 4.8
 
 
 def test_days_too_young_too_empty_or_too_badly_known_are_left_out() -> None:
