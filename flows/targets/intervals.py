@@ -293,7 +293,7 @@ def _ratio_interval(window: _Days, coverage: float) -> Interval | None:
     residual = window.numerator - ratio * window.exposure
     exposed, learned = float(window.exposure.sum()), ratio * window.learning_error()
     # products overflow to infinity, powers raise
-    variance = float(np.square(residual).sum()) * n / (n - 1) / (exposed * exposed)
+    variance = float(np.square(residual).sum()) * n / (n - 1) / exposed / exposed
     variance += learned * learned
     half = float(stdtrit(n - 1, (1 + coverage) / 2)) * sqrt(variance)
     low = ratio - half
