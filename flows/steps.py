@@ -206,7 +206,7 @@ def evaluate_targets(
     moment = datetime.now(UTC)
     with project.warehouse.open() as connection:
         routes = _routes(project, connection, clients, as_of) if notify else []
-        views = views_of(project, connection, clients, as_of, explained=_is_news(routes))
+        views = views_of(project, connection, clients, as_of, explained=is_news(routes))
     of_client = {view.client.slug: view for view in views}
     news = [(of_client[slug], route, routed, told) for slug, route, routed, told in routes]
     # drawing the charts of a message takes a while: nobody waits for the warehouse meanwhile
@@ -243,7 +243,7 @@ def _routes(
     return routes
 
 
-def _is_news(routes: Sequence[Told]) -> Explained:
+def is_news(routes: Sequence[Told]) -> Explained:
     """Whether a route will be told of a total: only then is it explained."""
     known: dict[tuple[str, str], set[Status | None]] = {}
     for slug, _, routed, told in routes:

@@ -31,6 +31,7 @@ from flows.alerts.state import load_told, record_told, told_through
 from flows.kpis import Kpi
 from flows.report.model import ClientView, TargetView
 from flows.settings import Agreed, Client, Goal, Period, Target
+from flows.steps import is_news
 from flows.targets.evaluation import Evaluation, Series, Status
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
@@ -109,6 +110,24 @@ def test_a_target_goes_to_its_own_routes_and_else_to_those_of_the_client() -> No
         "lead": {"ctr", "cac"},
         "board": {"ctr"},
     }
+
+
+def test_causes_are_worked_out_only_for_what_some_route_will_hear_of() -> None:
+    def total(name: str, status: Status) -> Evaluation:
+        return said(name, status, "", DAY)
+
+    known: dict[tuple[str, str], Status] = {("ctr", ""): "on_track"}
+    told_of = is_news(
+        [
+            ("fietsgoed", "growth", frozenset({"ctr", "roas"}), known),
+            ("fietsgoed", "lead", frozenset({"ctr"}), known),
+        ]
+    )
+    assert not told_of(total("ctr", "on_track"))  # both know
+    assert told_of(total("ctr", "at_risk"))
+    assert told_of(total("roas", "on_track"))  # growth never heard of it
+    assert not told_of(total("cac", "missed"))  # goes to nobody
+    assert not is_news([])(total("ctr", "at_risk"))  # a run that tells nobody anything
 
 
 def test_the_first_digest_names_every_routed_target() -> None:
