@@ -44,6 +44,7 @@ class Fact:
 class SegmentRow:
     name: str
     status: Badge
+    odds: str
     value: str
     share: str
     bar: float | None
@@ -545,6 +546,7 @@ def _segment(
     return SegmentRow(
         name=segment_name(segment),
         status=_badge(segment, language),
+        odds=outlook.odds_short(segment, view.target, language),
         value=words.value(segment, view.kpi, language, currency),
         share=words.say("share", language, share=share, volume=noun) if share and noun else "",
         bar=round(100 * max(value, 0.0) / top, 2) if value is not None and top > 0 else None,
@@ -590,7 +592,10 @@ def _chance(one: TargetView, language: Language) -> str:
 
 
 def _causes(view: TargetView, language: Language, currency: str | None) -> list[CauseBlock]:
-    """Every split of the change, the one to tell first at the top."""
+    """Every split of the change, the one to tell first at the top and with its table.
+
+    A table in which nothing stands out from chance would only invite to see causes in it.
+    """
     if not view.causes:
         return []
     from flows.report import causes  # it computes with scipy, which is slow to import
@@ -602,6 +607,8 @@ def _causes(view: TargetView, language: Language, currency: str | None) -> list[
         lines = causes.sentences(split, view.kpi, language, money)
         if not lines and len(rows) < 2:
             continue
+        if told or not any(row.is_claimed for row in rows):
+            rows = []
         low = min((row.size for row in rows), default=0.0)
         low, high = min(low, 0.0), max((row.size for row in rows), default=0.0)
         span = max(high, 0.0) - low or 1.0

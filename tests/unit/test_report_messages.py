@@ -163,3 +163,47 @@ def test_troubled_data_is_told_and_healthy_data_in_one_line(mail: MailMessage) -
     healthy = replace(digest, sources=digest.sources[:1], changed=())
     told = render_mail(healthy).text.replace("\xa0", " ")
     assert "Alle data is binnen, tot en met 19 november 2026." in told
+
+
+def test_a_message_says_things_in_the_order_that_readers_need_them(mail: MailMessage) -> None:
+    told = " ".join(mail.text.replace("\xa0", " ").split())
+    order = [
+        "UIT KOERS (was op koers sinds 9 oktober)",
+        "1 van de 4 campagnes haalt het doel niet",
+        "uit € 40.231 kosten",
+        "Het verschil is daar 1,2.",
+        "moeten samen op een ROAS van minstens 5,5 uitkomen",
+        "De kans om het te halen is minder dan 10%",
+        "De eindstand ligt vermoedelijk tussen 2,3 en 2,8",
+        "Shopping – E-bikes kost 0,99 punt ROAS",
+        "Volgende stap: De feed naar marge splitsen",
+        "31 DAGEN TE LAAT",
+        "is ongeveer 94% binnen",
+    ]
+    places = [told.find(part) for part in order]
+    assert -1 not in places, order[places.index(-1)]
+    assert places == sorted(places)
+    slack = render_slack(sample.digest("nl")).blocks[2]["text"]["text"].replace("\xa0", " ")
+    first = slack.find("Het verschil is daar 1,2.")
+    assert 0 < first < slack.find("kost 0,99 punt") < slack.find("Volgende stap")
+
+
+def test_a_row_that_did_not_change_says_what_it_is_about_to_become(mail: MailMessage) -> None:
+    told = " ".join(mail.text.replace("\xa0", " ").split())
+    assert "kans ongeveer 60% Nog één dag zo en het wordt ‘in gevaar’." in told
+
+
+def test_when_slack_has_no_room_for_all_what_goes_well_is_told_in_short() -> None:
+    """Ten goals in full are more than 10,000 characters; in short the nine good ones fit."""
+    base = sample.digest("nl")
+    good = DigestItem(sample.ctr_view(), sample.ctr_view().total, "at_risk")
+    bad = DigestItem(sample.roas_view(), sample.roas_view().total, "on_track")
+    few = render_slack(replace(base, changed=(bad, good), unchanged=()))
+    many_good = render_slack(replace(base, changed=(bad,) + (good,) * 9, unchanged=()))
+    told = json.dumps(many_good.blocks, ensure_ascii=False)
+    assert "uit 307.160 vertoningen" in json.dumps(few.blocks, ensure_ascii=False).replace(
+        "\xa0", " "
+    )
+    assert "307.160" not in told
+    assert "uit € 40.231 kosten" in told.replace("\xa0", " "), "what is wrong is told in full"
+    assert told.count(":white_check_mark: *") == 9

@@ -184,3 +184,50 @@ def test_the_page_is_replaced_in_one_move(tmp_path: Path, monkeypatch: pytest.Mo
         write_report(path, "<p>twee</p>")
     assert path.read_text() == "<p>een</p>"
     assert [p.name for p in path.parent.iterdir()] == ["fietsgoed.html"]
+
+
+def test_causes_are_sentences_with_one_table_of_what_each_campaign_did(report: str) -> None:
+    """4.65 → 3.64; e-bikes: ½(0.52 + 0.523)(2.77 − 4.66) + 0.003 × (3.715 − 4.145) = −0.99."""
+    text = Elements(report).text.replace("\xa0", " ")
+    assert "Waardoor het komt" in text
+    assert "Shopping – E-bikes kost 0,99 punt ROAS" in text
+    assert report.count('<table class="effects">') == 1
+    view = sample.roas_view()
+    twice = render_report(only(replace(view, causes=view.causes * 2)))
+    assert twice.count('<table class="effects">') == 1, "the comparisons after it are sentences"
+    assert twice.count('class="opening"') == 2
+
+
+def test_nothing_that_may_be_chance_is_put_in_a_table_of_causes() -> None:
+    view = sample.roas_view()
+    first = view.causes[0]
+    chance = replace(first, effects=tuple(replace(e, is_claimed=False) for e in first.effects))
+    html = render_report(only(replace(view, causes=(chance,))))
+    assert '<table class="effects">' not in html
+    assert "Geen enkele campagne springt eruit" in html
+
+
+def test_a_view_without_causes_findings_or_edits_has_no_empty_boxes() -> None:
+    html = render_report(only(sample.cac_view()))
+    assert 'class="causes"' not in html
+    assert 'class="quiet"' not in html
+
+
+def test_an_edited_goal_and_what_the_data_says_of_it_are_shown(report: str) -> None:
+    text = Elements(report).text.replace("\xa0", " ")
+    assert "19 oktober 2026: het doel was ‘van 3% naar 6%’ en werd ‘van 3% naar 5%’." in text
+    assert "is dit doel ambitieus" in text
+
+
+def test_the_table_of_goals_has_the_odds_of_each(report: str) -> None:
+    table = report[report.index('<table class="goals') : report.index("<article")]
+    told = Elements(table).text.replace("\xa0", " ")
+    assert told.count("kans minder dan 10%") == 2
+    assert "kans ongeveer 70%" in told
+    assert "kans ongeveer 60%" in told
+
+
+def test_the_report_explains_only_what_it_shows(report: str) -> None:
+    assert "Hoe je dit leest" in report
+    bare = replace(sample.cost_view(), history=())
+    assert "Hoe je dit leest" not in render_report(only(bare))
