@@ -232,8 +232,11 @@ def _outcome(part: Part, deadline: date | None) -> str:
         return "outcome: not known yet, so how early it was seen cannot be told"
     if part.seen_from is None:
         return f"outcome: {part.outcome}; no verdict before the end agreed with it"
-    ahead = "" if deadline is None else f", {(deadline - part.seen_from).days} days ahead"
-    return f"outcome: {part.outcome}; seen from {part.seen_from} on{ahead}"
+    told = f"outcome: {part.outcome}; seen from {part.seen_from} on"
+    if deadline is None:
+        return told
+    ahead = (deadline - part.seen_from).days
+    return f"{told}, {ahead} {'day' if ahead == 1 else 'days'} before the deadline"
 
 
 # --- which target -----------------------------------------------------------------------------
