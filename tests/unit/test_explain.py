@@ -22,6 +22,8 @@ from flows.targets.explain import (
     Effect,
     Explanation,
     Stretch,
+    _known,
+    _split_ratio,
     comparisons,
     explain,
     explain_target,
@@ -408,6 +410,53 @@ def test_the_weekly_pattern_that_both_stretches_share_is_no_noise() -> None:
     assert found is not None
     # t without the pattern would be about 1.2 / (3.4 x sqrt(2/28)) = 1.3
     assert [e.part for e in found.claimed] == ["a"]
+
+
+def test_noise_that_lasts_for_days_is_less_evidence_than_the_same_days_by_turns() -> None:
+    steady = np.full(28, 50.0)
+
+    def p_of(days: FloatArray) -> float:
+        found = explain(
+            "device",
+            ["a", "b"],
+            ["A", "B"],
+            Stretch(BEFORE, np.vstack([days, steady])),
+            Stretch(AFTER, np.vstack([days * 1.1, steady])),
+        )
+        assert found is not None
+        p = by_part(found)["a"].p_value
+        assert p is not None
+        return p
+
+    # two weeks of 90 and two of 110, and the same values by turns
+    spells, by_turns = np.repeat([90.0, 110.0], 14), np.tile([90.0, 110.0], 14)
+    assert p_of(spells) > 10 * p_of(by_turns)
+
+
+def test_what_a_day_weighs_in_the_noise_is_what_more_of_it_does_to_the_effects() -> None:
+    # the derivative: one day counted 1.000001 times moves each effect by a millionth of its
+    # influence over the number of days; with budget that moves, new and vanished parts
+    rng = np.random.default_rng(6)
+    shape = (4, 10)
+    scale = np.array([1.0, 3.0, 2.0, 0.5])[:, None]
+    n0, d0, n1, d1 = (rng.uniform(1, 5, shape) * factor for factor in (scale, 1, 1, scale))
+    n0[2], d0[2], n1[3], d1[3] = 0, 0, 0, 0
+    old, new = Stretch(BEFORE, n0, d0), Stretch(AFTER, n1, d1)
+    split = _split_ratio(_known(old), _known(new))
+    assert split is not None
+    for day in (0, 7):
+        more = np.ones(10)
+        more[day] += 1e-6
+        moved_old = _split_ratio(_known(Stretch(BEFORE, n0 * more, d0 * more)), _known(new))
+        moved_new = _split_ratio(_known(old), _known(Stretch(AFTER, n1 * more, d1 * more)))
+        assert moved_old is not None and moved_new is not None
+        assert (moved_new.total - split.total) * 1e6 == pytest.approx(
+            split.noise_after[:, day] / 10, abs=1e-4
+        )
+        # what is before counts against the effect
+        assert (moved_old.total - split.total) * 1e6 == pytest.approx(
+            -split.noise_before[:, day] / 10, abs=1e-4
+        )
 
 
 def test_too_few_days_claim_nothing() -> None:
