@@ -20,9 +20,9 @@ from flows.plan import restatement_days
 from flows.project import Project
 from flows.report.model import ClientView, GoalChange, Noticed, SourceState, TargetView
 from flows.settings import Client, Target
-from flows.targets.completeness import LEVEL_DAYS, Part, series_completeness
+from flows.targets.completeness import Part, Reads, series_completeness
 from flows.targets.cube import UNNAMED, KpiCube
-from flows.targets.evaluation import Evaluation, FloatArray, Series
+from flows.targets.evaluation import Evaluation, Series
 from flows.targets.explain import Explanation, explanations, gap_direction
 from flows.targets.judge import evaluate
 from flows.targets.path import pace_shape
@@ -160,14 +160,12 @@ def _read_arrivals(
     project: Project, connection: duckdb.DuckDBPyConnection, kpis: Iterable[Kpi], as_of: date
 ) -> Arrivals:
     windows = readings.conversion_windows(connection)
-    found: Arrivals = {}
-    for late in {kpi.late for kpi in kpis if kpi.late is not None}:
 
-        def final_age(account: str, source: str = late.source) -> int:
-            return restatement_days(project, source, windows.get(account))
+    def final_age(source: str, account: str) -> int:
+        return restatement_days(project, source, windows.get(account))
 
-        found[late] = arrivals.read_arrivals(connection, late, as_of, final_age)
-    return found
+    late = [kpi.late for kpi in kpis if kpi.late is not None]
+    return arrivals.read_all_arrivals(connection, late, as_of, final_age)
 
 
 def _first_read(targets: Iterable[Target], as_of: date) -> date:
@@ -288,6 +286,10 @@ class _Run:
 
 # --- how complete young days are --------------------------------------------------------------
 
+_NO_DAYS = np.array([], np.int64)
+# an account that has rows, and of which no read is known
+_UNREAD = Arrival(None, Reads(_NO_DAYS, _NO_DAYS, np.array([], np.float64)), date.min)
+
 
 def with_completeness(
     series: Series,
@@ -306,29 +308,19 @@ def with_completeness(
     if "account_id" in cube.columns:
         found = cube.matrix(where, "account_id")
         other = found.denominator if kpi.late.side == "numerator" else found.numerator
+        late = found.numerator if kpi.late.side == "numerator" else found.denominator
+        if late is None:  # a sum has a numerator alone
+            return series
         for i, account in enumerate(found.parts):
-            weight = _level(found.numerator[i]) if other is None else other[i]
-            parts.append(_part(arriving.get(account), weight, series))
+            one = arriving.get(account, _UNREAD)
+            beside = None if other is None else other[i]
+            parts.append(one.part(series.first_day, late[i], beside))
     else:  # the KPI does not tell the accounts apart: each counts by what it brought in
         for one in arriving.values():
             brought = float(np.nansum(np.maximum(one.reads.value, 0.0)))
-            parts.append(_part(one, np.full(len(series), brought), series))
+            ages = one.ages(series.first_day, len(series))
+            parts.append(Part(one.curve, ages, np.full(len(series), brought), one.final_age))
     if not any(part.curve is not None for part in parts):
         return series
     share, error = series_completeness(parts)
     return replace(series, completeness=share, completeness_error=error)
-
-
-def _part(arrival: Arrival | None, weight: FloatArray, series: Series) -> Part:
-    if arrival is None:
-        return Part(None, np.full(len(series), -1), weight)
-    return Part(arrival.curve, arrival.ages(series.first_day, len(series)), weight)
-
-
-def _level(values: FloatArray) -> FloatArray:
-    """What a day of an account usually brings: the mean of the days up to it."""
-    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
-    at = np.arange(1, len(total))
-    begin = np.maximum(at - LEVEL_DAYS, 0)
-    level: FloatArray = (total[at] - total[begin]) / (at - begin)
-    return level
