@@ -600,7 +600,7 @@ def _causes(view: TargetView, language: Language, currency: str | None) -> list[
         return []
     from flows.report import causes  # it computes with scipy, which is slow to import
 
-    told = []
+    told: list[CauseBlock] = []
     for split in view.causes:
         money = view.total.currency_code or currency
         rows = causes.rows(split, view.kpi, language, money)

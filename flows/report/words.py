@@ -169,17 +169,16 @@ REASON: dict[str, dict[str, Phrase]] = {
         "nl": "{kpi} {stands} {value}, terwijl dat op weg {path} nu {expected} hoort te zijn.",
     },
     "on_pace": {
-        "en": "{value} so far; an even pace to {goal} comes to {expected} by now.",
-        "nl": "{value} tot nu toe; een gelijkmatig tempo naar {goal} komt nu uit op {expected}.",
+        "en": "{value} so far; the pace to {goal} comes to {expected} by now.",
+        "nl": "{value} tot nu toe; het tempo naar {goal} komt nu uit op {expected}.",
     },
     "near_pace": {
-        "en": "{value} so far, close to the {expected} of an even pace to {goal}.",
-        "nl": "{value} tot nu toe, dicht bij de {expected} van een gelijkmatig tempo naar {goal}.",
+        "en": "{value} so far, close to the {expected} of the pace to {goal}.",
+        "nl": "{value} tot nu toe, dicht bij de {expected} van het tempo naar {goal}.",
     },
     "off_pace": {
-        "en": "{value} so far, while an even pace to {goal} comes to {expected} by now.",
-        "nl": "{value} tot nu toe, terwijl een gelijkmatig tempo naar {goal} nu uitkomt op"
-        " {expected}.",
+        "en": "{value} so far, while the pace to {goal} comes to {expected} by now.",
+        "nl": "{value} tot nu toe, terwijl het tempo naar {goal} nu uitkomt op {expected}.",
     },
     "in_band": {
         "en": "{kpi} {stands} {value}, inside the range agreed: {goal}.",
@@ -278,6 +277,14 @@ FINDING: dict[str, dict[str, Phrase]] = {
     "baseline_differs": {
         "en": "The goal starts from {said}; over {span} it was {measured}.",
         "nl": "Het doel begint bij {said}; over {span} was het {measured}.",
+    },
+    "no_last_year": {
+        "en": "There is too little of last year to follow, so the path is a straight line.",
+        "nl": "Van vorig jaar is te weinig bekend om te volgen: het pad is een rechte lijn.",
+    },
+    "step_not_agreed": {
+        "en": "A step of the plan is {owner}’s, who is not among those who agreed to the goal.",
+        "nl": "Een stap van het plan is van {owner}, die niet hoort bij wie het doel afspraken.",
     },
     "nothing_matches": {
         "en": "No data has “{value}” as its {key}: what the goal is limited to does not exist.",
@@ -571,8 +578,8 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "col_end": {"en": "Expected in the end", "nl": "Verwacht aan het eind"},
     "between_values": {"en": "between {low} and {high}", "nl": "tussen {low} en {high}"},
     "value_range": {
-        "en": "margin of chance {low}\u00a0–\u00a0{high}",
-        "nl": "toevalsmarge {low}\u00a0–\u00a0{high}",
+        "en": "margin of chance {low}\u00a0to\u00a0{high}",
+        "nl": "toevalsmarge {low}\u00a0tot\u00a0{high}",
     },
     # --- causes
     "causes": {"en": "What caused it", "nl": "Waardoor het komt"},
@@ -716,7 +723,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "legend_cumulative": {"en": "adding up", "nl": "opgeteld"},
     "legend_goal": {"en": "agreed", "nl": "afgesproken"},
     "legend_path": {"en": "path agreed", "nl": "afgesproken pad"},
-    "legend_pace": {"en": "even pace", "nl": "gelijkmatig tempo"},
+    "legend_pace": {"en": "pace to the goal", "nl": "tempo naar het doel"},
     "legend_band": {"en": "range agreed", "nl": "afgesproken marge"},
     "legend_young": {"en": "still provisional", "nl": "nog voorlopig"},
     "legend_missing": {"en": "no data", "nl": "geen data"},
