@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pyarrow as pa
 
 from flows.report.model import GoalChange
 from flows.settings import Client, Goal, Period
@@ -34,25 +35,27 @@ def record_versions(
     UTC. Nothing here is ever changed or removed.
     """
     last = _last_versions(connection)
-    added = 0
+    fresh: list[tuple[str, str, str, str]] = []
     for client in clients:
         for target in client.targets:
             definition = definition_of(target)
             version = version_of_definition(definition)
             if last.get((client.slug, target.id)) == version:
                 continue
-            connection.execute(
-                "insert into ops.target_versions values (?, ?, ?, ?, ?)",
-                [
-                    client.slug,
-                    target.id,
-                    version,
-                    json.dumps(definition, sort_keys=True, ensure_ascii=False),
-                    moment if moment.tzinfo is None else _plain(moment),
-                ],
-            )
-            added += 1
-    return added
+            told = json.dumps(definition, sort_keys=True, ensure_ascii=False)
+            fresh.append((client.slug, target.id, version, told))
+    if fresh:
+        names = ("client", "target_id", "target_version", "definition")
+        columns = dict(zip(names, map(list, zip(*fresh, strict=True)), strict=True))
+        connection.register("fresh", pa.table(columns))
+        connection.execute(
+            "insert into ops.target_versions "
+            "(client, target_id, target_version, definition, seen_at) "
+            "select client, target_id, target_version, definition, ? from fresh",
+            [moment if moment.tzinfo is None else _plain(moment)],
+        )
+        connection.unregister("fresh")
+    return len(fresh)
 
 
 def goal_versions(

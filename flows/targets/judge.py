@@ -91,6 +91,7 @@ def evaluate(
     status changes only when the change lasts.
     """
     period = period_of(target.period, as_of)
+    version = version_of(target)
     judge = _Judge(
         target,
         kpi,
@@ -100,7 +101,8 @@ def evaluate(
         as_of,
         known_at,
         restatement_days,
-        _of_this_goal(earlier or {}, target),
+        version,
+        _of_this_goal(earlier or {}, version),
         holidays,
         # segments go by the whole: of a small one last year is mostly chance
         None if target.period.rolling_days else pace_shape(target, kpi, total, *period),
@@ -120,9 +122,8 @@ def evaluate(
     return [judge.combined(judge.one(total), parts), *parts]
 
 
-def _of_this_goal(earlier: Mapping[str, Earlier], target: Target) -> dict[str, Earlier]:
+def _of_this_goal(earlier: Mapping[str, Earlier], version: str) -> dict[str, Earlier]:
     """Without the verdicts on another wording: a goal that was edited is judged afresh."""
-    version = version_of(target)
     return {segment: one for segment, one in earlier.items() if one.target_version in ("", version)}
 
 
@@ -146,6 +147,7 @@ class _Judge:
     as_of: date
     known_at: datetime
     restatement_days: int
+    version: str = ""
     earlier: Mapping[str, Earlier] = field(default_factory=dict)
     holidays: Collection[date] = ()
     shape: FloatArray | None = None  # how the days of the period weigh; None: all the same
@@ -657,7 +659,7 @@ class _Judge:
             measured_through=known.last if known else None,
             days_missing=known.missing if known else 0,
             probability=ahead.probability if ahead else None,
-            target_version=version_of(self.target),
+            target_version=self.version,
             details=told,
         )
 
