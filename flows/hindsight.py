@@ -14,14 +14,18 @@ from typing import Any
 
 import duckdb
 
-from flows import readings, views
+from flows import readings
 from flows.goal_versions import record_versions
 from flows.project import Project
 from flows.targets.evaluation import Evaluation
+from flows.views import read_for, verdicts_of, views_of
 from flows.warehouse import transaction
 from flows.windows import days_between
 
 log = logging.getLogger("koers")
+
+# What is read and asked once serves them all, and a run can get in between two groups.
+CLIENTS_AT_A_TIME = 10
 
 
 @dataclass(frozen=True)
@@ -54,30 +58,34 @@ class Hindsight:
 def judge_past(project: Project, clients: Sequence[str], first: date, last: date) -> Hindsight:
     """Judge each morning from ``first`` to ``last``, both included, and keep the verdicts.
 
-    One transaction a client; between two the warehouse is free. The figures are
-    those of now, of which each day has the age at which it was last read. Every
-    day follows the verdict of the day before it.
+    One transaction for every `CLIENTS_AT_A_TIME`; between two the warehouse is
+    free. The figures are those of now, of which each day has the age at which it
+    was last read. Every day follows the verdict of the day before it.
     """
     run_id = uuid.uuid4().hex
     moment = datetime.now(UTC)
     verdicts = stored = 0
     of_last_day: list[Evaluation] = []
-    for slug in clients:
+    for start in range(0, len(clients), CLIENTS_AT_A_TIME):
+        group = clients[start : start + CLIENTS_AT_A_TIME]
         judged: list[Evaluation] = []
         with project.warehouse.open() as connection, transaction(connection):
-            for judged in _mornings(project, connection, slug, first, last):
+            for judged in _mornings(project, connection, group, first, last):
                 stored += readings.store_evaluations(connection, judged, run_id)
                 verdicts += len(judged)
-            record_versions(connection, [project.client(slug)], moment)
+            record_versions(connection, map(project.client, group), moment)
         of_last_day += judged
-        log.info("%s: judged %s..%s", slug, first, last)
+        log.info("%s: judged %s..%s", ", ".join(group), first, last)
     return Hindsight(first, last, (last - first).days + 1, verdicts, stored, tuple(of_last_day))
 
 
 def _mornings(
-    project: Project, connection: duckdb.DuckDBPyConnection, slug: str, first: date, last: date
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    clients: Sequence[str],
+    first: date,
+    last: date,
 ) -> Iterator[list[Evaluation]]:
-    read = views.read_for(project, connection, [slug], first, last)
+    read = read_for(project, connection, clients, first, last)
     for day in days_between(first, last):
-        (view,) = views.views_of(project, connection, [slug], day, read, explained=False)
-        yield [e for one in view.targets for e in (one.total, *one.segments)]
+        yield verdicts_of(views_of(project, connection, clients, day, read, explained=False))
