@@ -169,16 +169,17 @@ REASON: dict[str, dict[str, Phrase]] = {
         "nl": "{kpi} {stands} {value}, terwijl dat op weg {path} nu {expected} hoort te zijn.",
     },
     "on_pace": {
-        "en": "{value} so far; the pace to {goal} comes to {expected} by now.",
-        "nl": "{value} tot nu toe; het tempo naar {goal} komt nu uit op {expected}.",
+        "en": "{value} so far; on the way to {goal} it should be {expected} by now.",
+        "nl": "{value} tot nu toe; op weg naar {goal} hoort dat nu {expected} te zijn.",
     },
     "near_pace": {
-        "en": "{value} so far, close to the {expected} of the pace to {goal}.",
-        "nl": "{value} tot nu toe, dicht bij de {expected} van het tempo naar {goal}.",
+        "en": "{value} so far, close to the {expected} due by now on the way to {goal}.",
+        "nl": "{value} tot nu toe, dicht bij de {expected} die er op weg naar {goal} nu hoort te"
+        " zijn.",
     },
     "off_pace": {
-        "en": "{value} so far, while the pace to {goal} comes to {expected} by now.",
-        "nl": "{value} tot nu toe, terwijl het tempo naar {goal} nu uitkomt op {expected}.",
+        "en": "{value} so far, while it should be {expected} by now on the way to {goal}.",
+        "nl": "{value} tot nu toe, terwijl dat op weg naar {goal} nu {expected} hoort te zijn.",
     },
     "in_band": {
         "en": "{kpi} {stands} {value}, inside the range agreed: {goal}.",
@@ -723,7 +724,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "legend_cumulative": {"en": "adding up", "nl": "opgeteld"},
     "legend_goal": {"en": "agreed", "nl": "afgesproken"},
     "legend_path": {"en": "path agreed", "nl": "afgesproken pad"},
-    "legend_pace": {"en": "pace to the goal", "nl": "tempo naar het doel"},
+    "legend_pace": {"en": "way to the goal", "nl": "weg naar het doel"},
     "legend_band": {"en": "range agreed", "nl": "afgesproken marge"},
     "legend_young": {"en": "still provisional", "nl": "nog voorlopig"},
     "legend_missing": {"en": "no data", "nl": "geen data"},
