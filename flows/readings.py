@@ -585,26 +585,17 @@ def _rounded(told: tuple[Any, ...]) -> tuple[Any, ...]:
 def last_evaluations(
     connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date | None = None
 ) -> list[Evaluation]:
-    """The last word on every target: of the latest day, or of ``as_of``."""
-    found = [e for e in _stored_evaluations(connection, as_of) if e.client in clients]
-    if as_of is None:
-        newest: dict[str, date] = {}
-        for e in found:
-            newest[e.client] = max(newest.get(e.client, e.as_of), e.as_of)
-        found = [e for e in found if e.as_of == newest[e.client]]
-    return found
-
-
-def _stored_evaluations(
-    connection: duckdb.DuckDBPyConnection, as_of: date | None = None
-) -> list[Evaluation]:
-    where = "where as_of = ?" if as_of else ""
+    """The last word on every target: of each client's latest day, or of ``as_of``."""
+    # the years before the latest day are never read
+    latest = "(client, as_of) in (select client, max(as_of) from ops.evaluations group by client)"
+    where, values = ("as_of = ?", [as_of]) if as_of else (latest, [])
     rows = connection.execute(
-        f"select {', '.join(_COLUMNS)} from ops.evaluations {where} "
+        f"select {', '.join(_COLUMNS)} from ops.evaluations "
+        f"where {where} and list_contains(?, client) "
         "qualify row_number() over "
         "(partition by client, target_id, segment, as_of order by known_at desc) = 1 "
         "order by client, target_id, segment",
-        [as_of] if as_of else [],
+        [*values, list(clients)],
     ).fetchall()
     found = []
     for row in rows:

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from flows import readings
 from flows.kpis import Kpi
 from flows.readings import (
     earlier_verdicts,
@@ -181,6 +182,26 @@ def test_another_word_on_the_same_day_is_added_and_nothing_is_removed(
         "select value from ops.evaluations where segment = '' order by known_at"
     ).fetchall()
     assert values == [(4.2,), (4.3,), (4.2,)]
+
+
+def test_the_last_words_are_those_of_each_clients_latest_day_and_no_older_one_is_read(
+    ledger: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [SAID.as_of - timedelta(days=n) for n in range(30)]
+    other = replace(SAID, client="bakery", as_of=days[3])  # judged for the last time three days ago
+    gone = replace(SAID, client="gone")
+    corrected = replace(SAID, value=4.3, known_at=SAID.known_at + timedelta(hours=1))
+    store_evaluations(ledger, [replace(SAID, as_of=day) for day in days] + [other, gone], "first")
+    store_evaluations(ledger, [corrected], "second")
+    read: list[str] = []
+    monkeypatch.setattr(readings.json, "loads", lambda text: read.append(text) or SAID.details)
+
+    assert last_evaluations(ledger, ["shop", "bakery"]) == [other, corrected]
+    assert len(read) == 2
+    assert last_evaluations(ledger, ["shop", "bakery"], days[3]) == [
+        other,
+        replace(SAID, as_of=days[3]),
+    ]
 
 
 def test_storing_nothing_stores_nothing(ledger: duckdb.DuckDBPyConnection) -> None:
