@@ -607,9 +607,10 @@ def last_evaluations(
 def status_histories(
     connection: duckdb.DuckDBPyConnection, clients: Sequence[str], before: date
 ) -> dict[tuple[str, str], tuple[tuple[date, str], ...]]:
-    """By (client, target id) the (as_of, status) of the total on earlier days, oldest first.
+    """By (client, target id) the days before on which the total's status became another one.
 
-    The last word of each day counts.
+    (as_of, status), oldest first; the first day is one of them. The last word of
+    each day counts.
     """
     return {
         (client, target_id): tuple(zip(days, statuses, strict=True))
@@ -617,7 +618,8 @@ def status_histories(
             "select client, target_id, list(as_of order by as_of), list(status order by as_of) "
             "from (select client, target_id, as_of, max_by(status, known_at) as status "
             f"from ops.evaluations where {OF_CLIENTS} and segment = '' "
-            "and as_of < ? group by all) group by all",
+            "and as_of < ? group by all qualify status is distinct from "
+            "lag(status) over (partition by client, target_id order by as_of)) group by all",
             [",".join(clients), before],
         ).fetchall()
     }

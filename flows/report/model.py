@@ -74,7 +74,7 @@ class TargetView:
     segments: tuple[Evaluation, ...]
     series: Series  # of the total, from well before the period
     segment_series: tuple[Series, ...] = ()
-    history: tuple[tuple[date, str], ...] = ()  # (as_of, status) of the total, oldest first
+    history: tuple[tuple[date, str], ...] = ()  # (as_of, status) where the total's changed
     causes: tuple[Explanation, ...] = ()  # what moved the value, the one to tell first
     findings: tuple[Noticed, ...] = ()
     goal_changes: tuple[GoalChange, ...] = ()  # oldest first

@@ -208,7 +208,7 @@ def test_storing_nothing_stores_nothing(ledger: duckdb.DuckDBPyConnection) -> No
     assert store_evaluations(ledger, [], "a-run") == 0
 
 
-def test_histories_have_the_last_word_of_each_earlier_day_of_the_total(
+def test_histories_have_the_days_on_which_the_last_word_on_a_total_became_another(
     ledger: duckdb.DuckDBPyConnection,
 ) -> None:
     yesterday = SAID.as_of - timedelta(days=1)
@@ -218,6 +218,7 @@ def test_histories_have_the_last_word_of_each_earlier_day_of_the_total(
         [
             replace(SAID, as_of=yesterday, status="at_risk"),
             replace(SAID, as_of=yesterday - timedelta(days=1)),
+            replace(SAID, as_of=yesterday - timedelta(days=4)),
             replace(SAID, as_of=yesterday, segment="7001", status="missed"),
             SAID,
         ],
@@ -227,7 +228,7 @@ def test_histories_have_the_last_word_of_each_earlier_day_of_the_total(
     store_evaluations(ledger, [late], "second")
     assert status_histories(ledger, ["shop", "other"], SAID.as_of) == {
         ("shop", "roas"): (
-            (yesterday - timedelta(days=1), "on_track"),
+            (yesterday - timedelta(days=4), "on_track"),
             (yesterday, "off_track"),
         )
     }
