@@ -615,11 +615,28 @@ def status_histories(
     return {
         (client, target_id): tuple(zip(days, statuses, strict=True))
         for client, target_id, days, statuses in connection.execute(
-            "select client, target_id, list(as_of order by as_of), list(status order by as_of) "
-            "from (select client, target_id, as_of, max_by(status, known_at) as status "
-            f"from ops.evaluations where {OF_CLIENTS} and segment = '' "
-            "and as_of < ? group by all qualify status is distinct from "
-            "lag(status) over (partition by client, target_id order by as_of)) group by all",
+            f"""
+            with
+
+            days as (
+                select client, target_id, as_of, max_by(status, known_at) as status
+                from ops.evaluations
+                where {OF_CLIENTS} and segment = '' and as_of < ?
+                group by all
+            ),
+
+            changes as (
+                select *
+                from days
+                qualify status is distinct from lag(status) over (
+                    partition by client, target_id order by as_of
+                )
+            )
+
+            select client, target_id, list(as_of order by as_of), list(status order by as_of)
+            from changes
+            group by all
+            """,
             [",".join(clients), before],
         ).fetchall()
     }
