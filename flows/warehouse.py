@@ -163,18 +163,20 @@ class Warehouse:
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that only reads and keeps nobody waiting: that of the published copy.
 
-        Before anything was published it is the warehouse itself.
+        Before anything was published it is the warehouse itself, and so it is while the
+        copy is that of an older Koers.
         """
-        if not self.published.exists():
-            with self.open() as connection:
-                yield connection
-            return
-        connection = duckdb.connect(str(self.published), read_only=True)
-        try:
-            confine(connection, self.landing)
+        if self.published.exists():
+            connection = duckdb.connect(str(self.published), read_only=True)
+            try:
+                if version_of(connection) == VERSION:
+                    confine(connection, self.landing)
+                    yield connection
+                    return
+            finally:
+                connection.close()
+        with self.open() as connection:
             yield connection
-        finally:
-            connection.close()
 
     @contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -294,6 +294,19 @@ def test_a_reader_keeps_its_copy_while_a_new_one_is_published(warehouse: Warehou
         assert stored(reader, CLICKS) == [(FIRST, 9)]
 
 
+def test_a_copy_that_an_older_koers_published_is_not_read(warehouse: Warehouse) -> None:
+    with warehouse.open() as connection:
+        replace_slice(connection, landed(warehouse, [site_day(FIRST, 5)]))
+    warehouse.publish()
+    with duckdb.connect(str(warehouse.published)) as old:
+        old.execute("update ops.version set version = 2")
+        old.execute("alter table ops.evaluations drop column adjusted_value")
+
+    with warehouse.read() as reader:  # the warehouse itself, which is of this version
+        assert stored(reader, CLICKS) == [(FIRST, 5)]
+        assert stored(reader, "select adjusted_value from ops.evaluations") == []
+
+
 def test_what_a_killed_run_had_begun_to_write_is_removed_and_what_is_being_written_stays(
     warehouse: Warehouse,
 ) -> None:
