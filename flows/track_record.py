@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from math import sqrt
 from typing import Any
 
 from flows import readings
@@ -20,6 +21,7 @@ from flows.targets.calibration import (
     Forecast,
     Outcome,
     Score,
+    Z,
     replay,
     score,
 )
@@ -31,8 +33,8 @@ from flows.views import read_for
 SHORTEST_PERIOD_DAYS = 28
 # The forecasts of one period come true together: fewer periods than this are an anecdote.
 FEW_PERIODS = 8
-# What 80% intervals cover when they are right, give or take.
-GOOD_COVERAGE = (0.7, 0.9)
+# What 80% intervals ought to hold, and how far off by less than which nobody minds.
+OUGHT_TO_HOLD, NEAR_ENOUGH = 0.8, 0.05
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,15 @@ def verdict_on(told: Score | None) -> str:
         return "too little history"
     if told.periods < FEW_PERIODS:
         return f"{told.periods} periods are too few to tell"
-    low, high = GOOD_COVERAGE
-    if told.coverage < low:
+    # as far as this many periods can tell (95%)
+    chance = Z * sqrt(OUGHT_TO_HOLD * (1 - OUGHT_TO_HOLD) / told.periods)
+    slack = max(chance, NEAR_ENOUGH)
+    if told.coverage < OUGHT_TO_HOLD - slack:
         width = "intervals too narrow"
-    elif told.coverage > high:
+    elif told.coverage > OUGHT_TO_HOLD + slack:
         width = "intervals too wide"
     else:
-        width = "intervals as wide as they should be"
+        width = "intervals not clearly too narrow or too wide"
     if told.gain_low > 0:
         return f"{width}, odds better than naive pacing"
     if told.gain_high < 0:

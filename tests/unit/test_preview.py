@@ -276,9 +276,10 @@ def record(**told: Any) -> Score:
 def test_a_record_is_judged_only_where_it_is_long_enough() -> None:
     assert verdict_on(None) == "too little history"
     assert verdict_on(record(periods=7)) == "7 periods are too few to tell"
-    good = "intervals as wide as they should be, odds better than naive pacing"
-    assert verdict_on(record()) == good
-    narrow = verdict_on(record(coverage=0.55, gain_low=-0.01))
+    # ten periods tell 80% ± 25 points, sixty ± 10
+    good = "intervals not clearly too narrow or too wide, odds better than naive pacing"
+    assert verdict_on(record()) == verdict_on(record(coverage=0.6)) == good
+    narrow = verdict_on(record(coverage=0.6, gain_low=-0.01, periods=60))
     assert narrow == "intervals too narrow, odds not clearly better than naive pacing"
-    worse = verdict_on(record(coverage=0.95, gain_low=-0.08, gain_high=-0.01))
+    worse = verdict_on(record(coverage=0.95, gain_low=-0.08, gain_high=-0.01, periods=60))
     assert worse == "intervals too wide, odds worse than naive pacing"
