@@ -53,6 +53,8 @@ Size = Literal["wide", "narrow", "mail"]
 _SIZES: dict[Size, tuple[int, int]] = {"wide": (700, 310), "narrow": (340, 220), "mail": (560, 220)}
 # How much of the past stands before the period, so that a reader sees where it came from.
 _CONTEXT_DAYS = (28, 62)
+# The range of a projection takes up to this many times the height of all else.
+_MOST_FAN = 1.5
 # From here on a day counts as in: what follows does not show in a line.
 _ALL_IN = 0.97
 # Two whole weeks: a week of a small account is mostly noise.
@@ -481,8 +483,14 @@ def _spec(data: ChartData, view: TargetView, language: Language, size: Size) -> 
         v for path in data.paths for _, v in path
     ]
     drawn += list(data.band or ())
-    drawn += [v for p in data.fan for v in (p.low, p.high)]
+    drawn += [p.value for p in data.fan]
     low, high = min(drawn), max(drawn)
+    if data.fan:
+        # a range that is far wider than all that happened runs off the edge instead of
+        # pressing the line flat
+        reach = _MOST_FAN * ((high - low) or abs(high) or 1.0)
+        low = max(min([low, *(p.low for p in data.fan)]), low - reach)
+        high = min(max([high, *(p.high for p in data.fan)]), high + reach)
     pad = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     domain = [0.0 if data.kind == "cumulative" or low - pad < 0 <= low else low - pad, high + pad]
     stamp_last = (data.last + ONE_DAY).isoformat()
@@ -649,13 +657,25 @@ def _fan_layers(
     return [
         {
             "data": {"values": values},
-            "mark": {"type": "area", "color": ROLES["fan"], "opacity": 0.22, "line": False},
+            "mark": {
+                "type": "area",
+                "color": ROLES["fan"],
+                "opacity": 0.22,
+                "line": False,
+                "clip": True,
+            },
             "encoding": {"x": x, "y": y, "y2": {"field": "w"}},
         },
         *(
             {
                 "data": {"values": values},
-                "mark": {"type": "line", "color": ROLES["fan"], "strokeWidth": 1, "opacity": 0.9},
+                "mark": {
+                    "type": "line",
+                    "color": ROLES["fan"],
+                    "strokeWidth": 1,
+                    "opacity": 0.9,
+                    "clip": True,
+                },
                 "encoding": {"x": x, "y": y | {"field": edge}},
             }
             for edge in ("v", "w")

@@ -29,6 +29,8 @@ _ODDS_WORDS = (
     (0.9, "likely"),
     (1.01, "very_likely"),
 )
+# Between these, odds point to neither side.
+_ODDS_AGAINST, _ODDS_FOR = 0.45, 0.55
 # Less than this still to arrive changes no figure that is shown.
 _WORTH_TELLING = 0.005
 _FINAL = ("achieved", "missed")
@@ -39,7 +41,7 @@ def has_odds(evaluation: Evaluation, target: Target) -> bool:
     """Whether there are odds to tell: of a goal with a deadline that is still open."""
     odds = evaluation.probability
     is_open = evaluation.status in _JUDGED and target.period.rolling_days is None
-    return is_open and odds is not None and isfinite(odds)
+    return is_open and odds is not None and 0 <= odds <= 1
 
 
 def odds_size(odds: float, language: Language) -> str:
@@ -108,7 +110,7 @@ def maybe_chance(evaluation: Evaluation, language: Language) -> str:
 def least_certain(evaluation: Evaluation, name: str, language: Language) -> str:
     """`Least certain is Kids: about 70%, likely.`"""
     odds = evaluation.probability
-    if odds is None or not isfinite(odds):
+    if odds is None or not 0 <= odds <= 1:
         return ""
     return words.say(
         "least_certain",
@@ -335,10 +337,10 @@ def _standing(evaluation: Evaluation) -> str:
 def _but(evaluation: Evaluation, kpi: Kpi, odds: float, language: Language) -> str:
     """The clause that joins odds and a value that point to different sides."""
     standing = _standing(evaluation)
-    if odds < 0.5 and standing == "on":
+    if odds < _ODDS_AGAINST and standing == "on":
         return words.say("but_good", language)
     value = words.judged(evaluation)
-    if odds < 0.5 or standing not in ("near", "off") or value is None:
+    if odds < _ODDS_FOR or standing not in ("near", "off") or value is None:
         return ""
     low, high = evaluation.details.get("low"), evaluation.details.get("high")
     asked = words.due(evaluation)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache, partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -582,7 +583,7 @@ def _chance(one: TargetView, language: Language) -> str:
     """Between what the value lies when chance is taken into account."""
     total = one.total
     low, high, value = total.value_low, total.value_high, words.judged(total)
-    if low is None or high is None or value is None:
+    if low is None or high is None or value is None or not isfinite(low + high):
         return ""
     a, b = (
         formats.value_apart_from(bound, (value, other), one.kpi, language, total.currency_code)

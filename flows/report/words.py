@@ -984,9 +984,11 @@ def rests_on_settled(evaluation: Evaluation) -> bool:
 
 def rests_on_learned(evaluation: Evaluation) -> bool:
     """Whether the verdict counts on conversions that have yet to arrive."""
+    share = evaluation.completeness
     return (
         evaluation.adjusted_value is not None
-        and evaluation.completeness is not None
+        and share is not None
+        and 0 <= share <= 1
         and evaluation.status not in ("achieved", "missed")
     )
 

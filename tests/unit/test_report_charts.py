@@ -224,3 +224,13 @@ def test_sparklines_share_one_scale_with_the_goal() -> None:
     drawn = charts.sparklines([short, line], sample.CTR, day, day + timedelta(days=1), 1.5)
     assert drawn == {"line": charts.Sparkline("M2.0 22.0L98.0 12.0", 2.0)}
     assert charts.sparklines([], sample.CTR, day, day, None) == {}
+
+
+def test_a_range_far_wider_than_all_that_happened_does_not_press_the_line_flat() -> None:
+    """CTR from 3% to the projection's 5.08%: a bound of 60% may add 1.5 times that, to 8.2%."""
+    view = sample.ctr_view()
+    wide = replace(view, total=replace(view.total, projected_low=-0.5, projected_high=0.6))
+    drawn = charts.chart_svg(wide, AS_OF, (), "en") or ""
+    labels = [float(told) for told in re.findall(r">(-?[\d.]+)%<", drawn)]
+    assert 6 <= max(labels) <= 9
+    assert min(labels) >= -1

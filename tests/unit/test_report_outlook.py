@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
+from random import Random
 from typing import Any
 
 import pytest
 
-from flows.report import outlook, page, words
+from flows.alerts.digest import DigestItem
+from flows.report import charts, digest_lines, outlook, page, words
 from flows.report.formats import Language
 from flows.report.model import GoalChange, Noticed, TargetView
 from flows.settings import Goal, Period, Tuning
@@ -95,6 +98,8 @@ def test_the_odds_are_a_sentence() -> None:
         (0.2, "on", 4.2, ", ook al is het nu goed."),
         (0.8, "on", 4.2, "waarschijnlijk."),
         (0.2, "off", 3.2, "onwaarschijnlijk."),
+        (0.5, "off", 3.2, "het kan beide kanten op."),
+        (0.5, "on", 4.2, "het kan beide kanten op."),
     ],
 )
 def test_odds_and_a_value_that_point_to_different_sides_are_joined(
@@ -376,6 +381,37 @@ def test_when_every_campaign_is_fine_the_least_certain_is_named() -> None:
 @pytest.mark.parametrize("language", BOTH)
 def test_nothing_is_told_ahead_of_what_was_never_measured(language: Language) -> None:
     assert sentences(sample.no_data_view(), language) == []
+
+
+STRANGE = (None, 0.0, -1.0, 0.5, 3.9, 1e9, float("nan"), float("inf"), float("-inf"))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_an_evaluation_lacks_no_sentence_breaks(seed: int) -> None:
+    random = Random(seed)
+    for view in sample.client_view("nl").targets:
+        figures = {
+            name: random.choice(STRANGE)
+            for name in (
+                *("probability", "required", "projected", "projected_low", "projected_high"),
+                *("value_low", "value_high", "completeness"),
+            )
+        }
+        changed = told(
+            view,
+            status=random.choice(["on_track", "at_risk", "off_track", "provisional", "missed"]),
+            reason=random.choice(sorted(words.REASON)),
+            measured_through=random.choice([None, date(2026, 11, 19), date(2026, 12, 31)]),
+            details={"candidate": "at_risk", "standing": random.choice(["on", "near", "off"])},
+            **figures,
+        )
+        one = replace(view, total=changed)
+        for language in BOTH:
+            item = DigestItem(one, changed, "on_track")
+            line = digest_lines.line(item, sample.digest(language))
+            for sentence in (line.reason, line.ahead, line.data, line.figures, line.pending):
+                assert not re.search(r"\bnan\b|\binf\b|[{}]|  ", sentence), sentence
+        charts.chart_data(one, sample.AS_OF, ())
 
 
 # --- the goal itself --------------------------------------------------------------------------
