@@ -42,6 +42,8 @@ from flows.yaml_loader import Finding, Node, load_yaml
 T = TypeVar("T")
 Values = dict[str, Any]
 
+# it names folders and files that other things are added to
+LONGEST_SLUG = 100
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 _ROUTE = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*\Z")
 # GA4 event names (https://support.google.com/analytics/answer/13316687)
@@ -266,8 +268,13 @@ class FileReader:
 
     def path(self, node: Node) -> Path:
         """A path, relative to the configuration folder's parent."""
-        text = read.scalar_text(node, "expected a path")
-        return (self.root / Path(text).expanduser()).resolve()
+        return self.place(read.scalar_text(node, "expected a path"))
+
+    def place(self, text: str) -> Path:
+        try:
+            return (self.root / Path(text).expanduser()).resolve()
+        except (OSError, RuntimeError, ValueError):  # ~nobody, a NUL, links that go in a circle
+            raise Wrong(f"{quoted(text)} is not a path", "expected a path") from None
 
     def secret(self, node: Node) -> SecretRef:
         """``env:NAME`` or ``file:PATH``; what else stands there is never repeated."""
@@ -287,7 +294,7 @@ class FileReader:
             return SecretRef(kind="env", name=name, file=self.file, line=node.line)
         if not name.strip():
             raise Wrong("names no file", "expected file:PATH")
-        path = (self.root / Path(name.strip()).expanduser()).resolve()
+        path = self.place(name.strip())
         return SecretRef(kind="file", name=str(path), file=self.file, line=node.line)
 
     def text_or_secret(self, node: Node) -> SecretRef | str:
@@ -573,6 +580,9 @@ class ClientReader(FileReader):
         if not _SLUG.match(slug):
             expected = f"expected lower-case letters, digits and dashes, such as {_as_slug(slug)}"
             self.tell(1, "file", f"the name {quoted(slug)} is not a slug", expected)
+        if len(slug) > LONGEST_SLUG:
+            expected = f"expected at most {LONGEST_SLUG} signs"
+            self.tell(1, "file", f"the name {quoted(slug)} is too long", expected)
         root = self.open(path, shapes.ClientFile)
         if root is None:
             return None

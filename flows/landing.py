@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -34,6 +35,9 @@ SCHEMA_VERSION = 2
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # the second is what a system does with a disk that fails
 DISK_FAILED = (errno.EIO, errno.EROFS)
+
+# file systems take 255 bytes, some less
+LONGEST_NAME = 200
 
 _TABLES = {table.name: table for table in ALL}
 _NAME = re.compile(r"_(\d{8}T\d{12})Z_([0-9a-f]{12}|[0-9a-f]{32})\.parquet\Z")
@@ -155,7 +159,18 @@ def remove_unfinished(folder: Path) -> None:
 def directory_of(folder: Path, client: str, table_name: str, account_id: str) -> Path:
     """Where the files of one table of one account lie."""
     source, grain = table_name.split("__", 1)
-    return folder / source / grain / client / quote(account_id, safe="")
+    return folder / source / grain / client / _as_name(account_id)
+
+
+def _as_name(account_id: str) -> str:
+    """An account's id as one name on any file system: no two ids share one, whatever the case."""
+    # of what is left as it is only dots mean something to a file system
+    told = "".join(
+        f"%{ord(sign):02X}" if "A" <= sign <= "Z" else quote(sign, safe="") for sign in account_id
+    )
+    if told.strip(".") and len(told) <= LONGEST_NAME:
+        return told
+    return f"{told[:100].strip('.')}~{hashlib.sha256(account_id.encode()).hexdigest()[:32]}"
 
 
 def name_of(landed: Landed) -> str:
