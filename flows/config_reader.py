@@ -8,7 +8,7 @@ a file has no error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -30,6 +30,7 @@ from flows.settings import (
     Schedule,
     SecretRef,
     Settings,
+    SlackBot,
     Smtp,
     Source,
     Step,
@@ -119,6 +120,7 @@ class Shared:
     """What the clients need of koers.yaml; None where koers.yaml could not be read."""
 
     routes: dict[str, Route] | None = None
+    fallback: str | None = None
     has_smtp: bool | None = None
     tuning: Tuning = field(default_factory=Tuning)
     login_customer_id: str | None = None
@@ -350,11 +352,54 @@ class FileReader:
                 self.tell(route.line, place, "goes nowhere", expected)
             found[name] = Route(
                 name=name,
-                slack=self.read(route, "slack", place, self.secret, None),
+                slack=self.slack(route, place),
                 email=addresses,
                 locale=self.locale(route, place),
+                digest=self.digest(route, place),
+                fallback=self.read(route, "fallback", place, read.scalar_text, None),
+                unsubscribe=self.read(route, "unsubscribe", place, read.unsubscribe, None),
             )
         return found
+
+    def slack(self, route: Node, place: str) -> SecretRef | SlackBot | None:
+        """A webhook's secret, or a bot's token and channel."""
+        node = route.get("slack")
+        if node is None or not isinstance(node.value, dict):
+            return self.read(route, "slack", place, self.secret, None)
+        place, before = join(place, "slack"), self.errors
+        self.has_keys(node, place, shapes.SlackBot)
+        token = self.read(node, "token", place, self.secret, None)
+        channel = self.read(node, "channel", place, read.slack_channel, "")
+        endpoint = self.read(node, "endpoint", place, read.url, None)
+        if token is None or self.errors > before:
+            return None
+        return SlackBot(token=token, channel=channel, endpoint=endpoint)
+
+    def digest(self, route: Node, place: str) -> Literal["daily", "weekly", "monthly"]:
+        said = self.read(route, "digest", place, lambda n: read.choice(n, shapes.DIGESTS), "")
+        return "weekly" if said == "weekly" else "monthly" if said == "monthly" else "daily"
+
+    def fallbacks(
+        self, root: Node, routes: dict[str, Route], known: Collection[str], default: str | None
+    ) -> dict[str, Route]:
+        """The routes with the fallback that holds for each; one that is not there is a finding."""
+        node = root.get("routes")
+        told: dict[str, Route] = {}
+        for name, route in routes.items():
+            told[name] = route
+            if route.fallback is None:
+                if default != name:
+                    told[name] = route.model_copy(update={"fallback": default})
+                continue
+            written = node.get(name) if node else None
+            at = (written.get("fallback") if written else None) or root
+            if route.fallback == name:
+                self.tell(at, f"routes.{name}.fallback", "is the route itself", "expected another")
+            elif route.fallback not in known:
+                problem = f"no route {quoted(route.fallback)}"
+                others = [one for one in known if one != name]
+                self.tell(at, f"routes.{name}.fallback", problem, suggest(route.fallback, others))
+        return told
 
     def check_smtp(self, root: Node, has_smtp: bool) -> None:
         """Routes by e-mail need a mail server."""
@@ -419,7 +464,14 @@ class KoersReader(FileReader):
             values[key] = self.read(root, key, "", self.path, default)
         values["landing_retention_days"] = self.read(root, "landing_retention", "", read.days, 90)
         values["schedule"] = self.schedule(root)
-        values["routes"] = self.routes(root)
+        routes = self.routes(root)
+        fallback = self.read(root, "fallback", "", read.scalar_text, None)
+        written = root.get("routes")
+        known = tuple(written.value) if written and isinstance(written.value, dict) else ()
+        if fallback is not None and fallback not in known:
+            at = root.get("fallback") or root
+            self.tell(at, "fallback", f"no route {quoted(fallback)}", suggest(fallback, known))
+        values["routes"] = self.fallbacks(root, routes, known, fallback)
         values["smtp"] = self.smtp(root)
         values["sources"] = self.sources(root)
         smtp = root.get("smtp")
@@ -427,6 +479,7 @@ class KoersReader(FileReader):
         self.check_smtp(root, has_smtp)
         return values, Shared(
             routes=values["routes"],
+            fallback=fallback,
             has_smtp=has_smtp,
             tuning=self.tuning(root, "", Tuning()),
             login_customer_id=values["sources"]["google_ads"].login_customer_id,
@@ -588,6 +641,9 @@ class ClientReader(FileReader):
             return None
         own_routes = self.routes(root)
         routes = {**(self.shared.routes or {}), **own_routes}
+        if self.shared.is_read:  # else nobody can say which routes there are
+            own_routes = self.fallbacks(root, own_routes, tuple(routes), self.shared.fallback)
+            routes |= own_routes
         if self.shared.is_read:
             node = root.get("routes")
             written = node.value if node and isinstance(node.value, dict) else {}

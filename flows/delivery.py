@@ -74,7 +74,7 @@ def _send(project: Project, message: outbox.Outgoing) -> Sent:
         return Sent("failed", f"the route {message.route} is no longer configured")
     try:
         if isinstance(message.message, SlackMessage):
-            if route.slack is None:
+            if not isinstance(route.slack, SecretRef):
                 return Sent("failed", f"the route {message.route} has no Slack webhook any more")
             return send_slack(route.slack.resolve(), message.message)
         if project.settings.smtp is None:

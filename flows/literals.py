@@ -388,6 +388,27 @@ def sender(node: Node) -> str:
     return text
 
 
+def slack_channel(node: Node) -> str:
+    """A channel's id: names change, and uploads know ids alone."""
+    expected = "expected a channel's id such as C0123ABCD (Slack shows it in the channel's details)"
+    text = scalar_text(node, expected)
+    if not re.fullmatch(r"[CGD][A-Z0-9]{2,30}", text):
+        raise Wrong(f"{quoted(text)} is not a channel's id", expected)
+    return text
+
+
+def unsubscribe(node: Node) -> str:
+    """Where a reader asks for no more mail, as List-Unsubscribe has it."""
+    expected = "expected mailto:stop@example.nl or https://…"
+    text = scalar_text(node, expected)
+    address = text.removeprefix("mailto:").partition("?")[0]
+    is_mail = text.startswith("mailto:") and bool(_EMAIL.match(address))
+    is_page = re.match(r"https://[^/]", text) is not None
+    if not (is_mail or is_page) or not re.fullmatch(r"[!-;=?-~]+", text) or len(text) > 800:
+        raise Wrong(f"{quoted(text)} is neither an address nor a page", expected)
+    return text
+
+
 @cache
 def _is_zone(name: str) -> bool:
     try:

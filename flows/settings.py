@@ -33,6 +33,7 @@ __all__ = [
     "Schedule",
     "SecretRef",
     "Settings",
+    "SlackBot",
     "Smtp",
     "Source",
     "Step",
@@ -230,13 +231,27 @@ class Target(Model):
     line: int = 0
 
 
+class SlackBot(Model):
+    """A bot in a channel, instead of a webhook."""
+
+    token: SecretRef
+    channel: str  # its id
+    endpoint: str | None = None  # of the Web API, when it is not Slack's own
+
+
 class Route(Model):
-    """Where a digest goes; without a locale it is written in the client's."""
+    """Where a digest goes; without a locale it is written in the client's.
+
+    ``fallback`` names the route that gets what cannot be sent over this one.
+    """
 
     name: str
-    slack: SecretRef | None = None
+    slack: SecretRef | SlackBot | None = None
     email: tuple[str, ...] = ()
     locale: Literal["nl", "en"] | None = None
+    digest: Literal["daily", "weekly", "monthly"] = "daily"
+    fallback: str | None = None  # its own, else that of koers.yaml; never itself
+    unsubscribe: str | None = None  # mailto: or https:, of mail alone
 
 
 class ClientSource(Model):

@@ -44,6 +44,7 @@ Steps = Annotated[
     Field(min_length=1, json_schema_extra={"additionalProperties": False}),
 ]
 Locale = Literal["nl", "en"]
+Digest = Literal["daily", "weekly", "monthly"]
 
 
 class Shape(BaseModel):
@@ -118,12 +119,35 @@ class Sources(Shape):
     search_console: SearchConsole | None = None
 
 
-class Route(Shape):
-    """Where a digest goes: a Slack channel or a list of e-mail addresses."""
+class SlackBot(Shape):
+    """A Slack app's bot: its messages make a thread a week, and charts come with them."""
 
-    slack: Secret | None = Field(None, description="Incoming webhook: env:NAME")
+    token: Secret = Field(description="Bot token (xoxb-…): env:NAME")
+    channel: Annotated[str, Field(pattern=r"^[CGD][A-Z0-9]{2,}$", examples=["C0123ABCD"])] = Field(
+        description="The channel's id: in Slack, at the bottom of the channel's details"
+    )
+    endpoint: Text | None = Field(None, description="A URL; only for a proxy or the sandbox")
+
+
+class Route(Shape):
+    """Where a digest goes: a Slack channel, a list of e-mail addresses, or both."""
+
+    slack: Secret | SlackBot | None = Field(
+        None, description="Incoming webhook: env:NAME; or a bot: {token: env:NAME, channel: C0123}"
+    )
     email: list[Email] | Email | None = Field(None, description="Addresses")
     locale: Locale | None = Field(None, description="Language; without it, the client's")
+    digest: Digest | None = Field(
+        None,
+        description="daily: when something changed; weekly: every Monday; monthly: on the first "
+        "working day; without it, daily",
+    )
+    fallback: Text | None = Field(
+        None, description="Route that gets what cannot be sent here; without it, koers.yaml's"
+    )
+    unsubscribe: Annotated[str, Field(pattern=r"^(mailto:|https://).+$")] | None = Field(
+        None, description="Where a reader asks for no more mail: mailto:ADDRESS or https://…"
+    )
 
 
 class Smtp(Shape):
@@ -168,6 +192,9 @@ class KoersFile(Shape):
     schedule: Schedule | None = None
     sources: Sources | None = None
     routes: dict[str, Route] | None = Field(None, description="Where digests go, by name")
+    fallback: Text | None = Field(
+        None, description="Route that gets what cannot be sent over the one it was meant for"
+    )
     tuning: Tuning | None = Field(None, description="For all clients that say nothing else")
     smtp: Smtp | None = None
 
@@ -382,6 +409,7 @@ CLIENT_SOURCE_SHAPES: dict[str, type[Shape]] = {
     "search_console": Sites,
 }
 LOCALES: tuple[str, ...] = get_args(Locale)
+DIGESTS: tuple[str, ...] = get_args(Digest)
 
 
 def keys(*shapes: type[Shape]) -> tuple[str, ...]:

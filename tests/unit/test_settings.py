@@ -20,6 +20,7 @@ from flows.settings import (
     Goal,
     Period,
     SecretRef,
+    SlackBot,
     Tuning,
     find_config,
     load_settings,
@@ -684,6 +685,16 @@ def test_past_due_dates_and_past_periods_are_no_mistakes(tmp_path: Path) -> None
         ("routes: {own: {email: [a@b.nl]}}", "koers.yaml has no smtp"),
         ("routes: {own: {slack: env:MY-HOOK}}", "names no environment variable"),
         ("routes: {own: {webhook: env:X}}", 'unknown key "webhook"; did you mean "slack"?'),
+        ("routes: {own: {slack: {token: env:T}}}", "routes.own.slack.channel: is missing"),
+        ("routes: {own: {slack: {channel: C0123}}}", "routes.own.slack.token: is missing"),
+        ("routes: {own: {slack: {token: env:T, channel: '#ads'}}}", "is not a channel's id"),
+        ("routes: {own: {slack: {token: xoxb-1-2, channel: C0123}}}", "secret in clear text"),
+        ("routes: {own: {slack: {token: env:T, channel: C012, endpoint: 'http://x.nl'}}}",
+         "is not encrypted"),
+        ("routes: {own: {slack: env:T, digest: hourly}}", '"hourly" is unknown'),
+        ("routes: {own: {slack: env:T, fallback: own}}", "fallback: is the route itself"),
+        ("routes: {own: {slack: env:T, fallback: growht}}", 'did you mean "growth"?'),
+        ("routes: {own: {slack: env:T, unsubscribe: stop}}", "is neither an address nor a page"),
     ],
 )  # fmt: skip
 def test_mistakes_in_a_client(tmp_path: Path, head: str, said: str) -> None:
@@ -733,6 +744,7 @@ def test_mistakes_in_a_clients_accounts(tmp_path: Path, sources: str, said: str)
         ("version: 1\nwarehouse: [x]\n", 2, "warehouse: is a list; expected a path"),
         ("version: 1\nroutes:\n  a: {slack: xoxb-1-2}\n", 3, "secret in clear text"),
         ("version: 1\nroutes:\n  a: {email: [a@b.nl]}\n", 3, "koers.yaml has no smtp"),
+        ("version: 1\nfallback: ops\nroutes:\n  a: {slack: env:X}\n", 2, 'no route "ops"'),
         ("version: 1\nsmtp: {host: h}\n", 2, "smtp.from: is missing"),
         ("version: 1\nsmtp: {host: mail.x.nl, from: a@b.nl}\n", 2, "smtp.username: is missing"),
         (
@@ -873,11 +885,34 @@ def test_paths_are_relative_to_the_folders_parent(tmp_path: Path) -> None:
     assert settings.report_dir == Path("/srv/report")
 
 
+def test_a_route_has_its_own_fallback_and_else_that_of_koers_yaml(tmp_path: Path) -> None:
+    koers = (
+        "version: 1\nfallback: ops\nroutes:\n  ops: {slack: env:OPS}\n"
+        "  growth: {slack: {token: env:BOT, channel: C0123}, digest: weekly}\n"
+    )
+    own = (
+        "routes:\n  lead: {slack: env:LEAD, fallback: growth}\n"
+        "  board: {slack: env:BOARD, unsubscribe: 'mailto:stop@example.nl?subject=stop'}\n"
+    )
+    routes = loaded(tmp_path, koers=koers, shop=own + target()).client("shop").routes
+    assert {name: route.fallback for name, route in routes.items()} == {
+        "ops": None,  # of its own messages there is nobody else to tell
+        "growth": "ops",
+        "lead": "growth",
+        "board": "ops",
+    }
+    bot = routes["growth"].slack
+    assert isinstance(bot, SlackBot)
+    assert (str(bot.token), bot.channel, bot.endpoint) == ("env:BOT", "C0123", None)
+    assert (routes["growth"].digest, routes["lead"].digest) == ("weekly", "daily")
+    assert routes["board"].unsubscribe == "mailto:stop@example.nl?subject=stop"
+
+
 def test_a_clients_own_route_wins_over_the_shared_one(tmp_path: Path) -> None:
     text = "routes: {growth: {slack: env:OWN, locale: en}}\nnotify: growth\n" + target()
     client = loaded(tmp_path, shop=text).client("shop")
     route = client.routes["growth"]
-    assert route.slack is not None and (route.slack.name, route.locale) == ("OWN", "en")
+    assert (str(route.slack), route.locale) == ("env:OWN", "en")
 
 
 def test_a_mail_server_on_this_machine_needs_neither_tls_nor_login(tmp_path: Path) -> None:
