@@ -107,9 +107,10 @@ def mornings_of(
         f"""
         with born as (select min(since) as since from ops.version),
         runs as (
-            select as_of, {_KNOWN_FROM} as known_from
+            -- before version 2 the day itself was not kept
+            select coalesce(as_of, finished_at::date) as as_of, {_KNOWN_FROM} as known_from
             from ops.loads, born
-            where client in ({_places(clients)}) and as_of is not null
+            where client in ({_places(clients)})
         ),
         days as (select as_of, min(known_from) as begun from runs group by all),
         bounds as (

@@ -273,6 +273,15 @@ def test_a_morning_that_is_read_again_later_is_still_that_morning(
         assert mornings_of(connection, [CLIENT]) == before
 
 
+def test_a_load_of_before_days_were_kept_is_of_the_day_on_which_it_was_read(
+    project: Project,
+) -> None:
+    load(project.warehouse, read(project.warehouse, [site_day(1, 5)], 0, days=(1, 1)))
+    with project.warehouse.open() as connection:
+        connection.execute("update ops.loads set as_of = null")
+        assert list(mornings_of(connection, [CLIENT])) == [MORNING.date()]
+
+
 # --- the past judged anew ---------------------------------------------------------------------
 
 
