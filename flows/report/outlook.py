@@ -155,12 +155,10 @@ def projected(
     value, low, high = ends
     if value is None or not isfinite(value):
         return "", "", ""
+    money = evaluation.currency_code or currency
     if low is None or high is None or not (isfinite(low) and isfinite(high)):
-        return _end_value(value, (), evaluation, kpi, language, currency), "", ""
-    told = tuple(
-        _end_value(one, (other, evaluation.goal), evaluation, kpi, language, currency)
-        for one, other in ((value, None), (low, high), (high, low))
-    )
+        return _alike((value,), evaluation.goal, kpi, language, money)[0], "", ""
+    told = _alike((value, low, high), evaluation.goal, kpi, language, money)
     return told[0], told[1], told[2]
 
 
@@ -305,24 +303,31 @@ def _is_capped(target: Target) -> bool:
 
 
 def _a_day(amount: float, kpi: Kpi, language: Language, currency: str | None) -> str:
-    """An amount a day, as precisely as it is known: three figures."""
+    """An amount a day, as precisely as it is known: three figures, and no tenth of a click."""
     size = float(f"{max(amount, 0.0):.3g}")
+    if kpi.unit == "count" and size >= 10:
+        size = float(round(size))
     return formats.quantity(size, kpi.unit, language, currency)
 
 
-def _end_value(
-    value: float,
-    others: tuple[float | None, ...],
-    evaluation: Evaluation,
-    kpi: Kpi,
-    language: Language,
-    currency: str | None,
-) -> str:
-    """A value at the deadline; sums are rounded, as nobody knows them to the piece."""
-    money = evaluation.currency_code or currency
-    if kpi.is_sum and abs(value) >= 100:
-        return formats.quantity(float(f"{value:.3g}"), kpi.unit, language, money)
-    return formats.value_apart_from(value, others, kpi, language, money)
+def _alike(
+    ends: tuple[float, ...], goal: float | None, kpi: Kpi, language: Language, money: str | None
+) -> tuple[str, ...]:
+    """Values at the deadline, all with as many digits as keep them apart, also from the goal.
+
+    Sums are rounded to three figures, as nobody knows them to the piece.
+    """
+    if kpi.is_sum:
+        ends = tuple(float(f"{end:.3g}") if abs(end) >= 100 else end for end in ends)
+    apart = set(ends) | ({goal} if goal is not None and isfinite(goal) else set())
+    for extra in (0, 1, 2):
+
+        def written(value: float, extra: int = extra) -> str:
+            return formats.quantity(value, kpi.unit, language, money, extra_digits=extra)
+
+        if len({written(value) for value in apart}) == len(apart):
+            return tuple(written(end) for end in ends)
+    return tuple(formats.quantity(end, kpi.unit, language, money) for end in ends)
 
 
 def _standing(evaluation: Evaluation) -> str:

@@ -251,6 +251,12 @@ def test_a_sum_says_what_is_needed_a_day_beside_what_came_in() -> None:
     )
 
 
+def test_nobody_counts_tenths_of_a_visit() -> None:
+    view = sample.organic_view()
+    assert "takes 73 organic sessions a day" in needed(view, "en", value=2000.0, required=72.6)
+    assert "takes 7.3 organic sessions a day" in needed(view, "en", value=200.0, required=7.26)
+
+
 def test_a_budget_says_how_much_room_there_is() -> None:
     """5,687 in 7 days is 812 a day."""
     view = with_goal(sample.cost_view(), Goal(kind="at_most", at_most=60000))
@@ -293,6 +299,11 @@ def test_the_end_is_told_with_its_range() -> None:
         "De eindstand ligt vermoedelijk tussen 57.200 en 64.800, het waarschijnlijkst op 60.900."
     )
     assert ending(view, "en", projected_low=None) == "It will end at about 3.6."
+    close = {"projected": 3.149, "projected_low": 3.1, "projected_high": 3.24}
+    assert ending(view, "en", **close) == (
+        "It will probably end between 3.10 and 3.24, most likely at 3.15."
+    ), "as many digits for each"
+    assert "3.98" in ending(view, "en", projected_high=3.98), "that is not the 4 of the goal"
     assert ending(view, "en", projected=None) == ""
     assert ending(view, "en", projected=float("inf")) == ""
     assert ending(view, "en", status="missed") == ""
