@@ -571,10 +571,11 @@ def _serve(asked: argparse.Namespace) -> int:
     from flows import prefect_server, prefect_settings
 
     prefect_settings.apply(**prefect_settings.SERVING)
-    prefect_server.ensure(services=True, port=prefect_server.USUAL_PORT)
-    from flows.serve import serve_forever
+    with prefect_server.alone_at_home():
+        prefect_server.ensure(services=True, port=prefect_server.USUAL_PORT)
+        from flows.serve import serve_forever
 
-    serve_forever(asked.config, asked.lock_wait)
+        serve_forever(asked.config, asked.lock_wait)
     return OK
 
 

@@ -12,10 +12,13 @@ serves on an inherited socket until its standard input ends.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # how long a server that was asked to stop may write down what it still holds
@@ -79,6 +82,36 @@ def ensure(services: bool = False, port: int = 0) -> None:
     os.environ["PREFECT_API_URL"] = f"{address}/api"
     # before Prefect is imported, so that its own last words are sent before this is called
     atexit.register(stop)
+
+
+@contextmanager
+def alone_at_home() -> Iterator[None]:
+    """Keep other `koers serve` from the same Prefect home while the block runs.
+
+    Two servers on one database would both create the scheduled runs. Where a server is
+    configured, it is its own business. Raises WarehouseBusyError that names the other process.
+    """
+    if os.environ.get("PREFECT_API_URL") or _configured_elsewhere():
+        yield
+        return
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "koers-serve.lock").open("a+") as lock:  # ends with its process
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            from flows.warehouse import WarehouseBusyError
+
+            lock.seek(0)
+            who = lock.read().strip() or "another process"
+            raise WarehouseBusyError(
+                f"`koers serve` is running already, {who}; stop it first, or give this one "
+                "a Prefect home of its own (PREFECT_HOME)"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}")
+        lock.flush()
+        yield
 
 
 def stop() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from flows import prefect_server
 from flows.warehouse import Warehouse
 from tests.e2e.morning import DEMO_DAY, LONGEST_SECONDS, Project, SandboxProcess, ended
 
@@ -64,3 +66,20 @@ def test_a_run_that_waits_for_a_vendor_keeps_nobody_from_the_warehouse(
     assert (meanwhile.code, len(meanwhile.told["targets"]) > 8) == (0, True)
     assert ran.code == 0  # the answer that broke off was asked for once more
     assert {load["outcome"] for load in ran.told["loads"]} == {"loaded"}
+
+
+def test_a_second_serve_on_the_same_prefect_home_exits_4_and_names_the_first(
+    empty_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "prefect"
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(home))
+
+    with prefect_server.alone_at_home():
+        ran = empty_project.koers("serve")
+
+    assert ran.code == 4
+    assert f"`koers serve` is running already, process {os.getpid()}" in ran.err
+    assert not list(home.glob("prefect.db*"))  # it started no server
+    with prefect_server.alone_at_home():  # what ended keeps nobody out
+        pass
