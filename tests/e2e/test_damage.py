@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -442,3 +442,72 @@ def test_an_unreadable_landing_file_is_named_by_a_rebuild_that_exits_1(
     assert torn.with_name(f"{torn.name}.damaged").exists()
     # it is said once: the next one has nothing to complain of
     assert main(["rebuild", "--config", str(config)]) == 0
+
+
+# --- a power cut -------------------------------------------------------------------------------
+
+
+def test_what_gets_its_name_has_been_synced_and_then_its_folder_is(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, str]] = []
+    fsync, rename, renamed = os.fsync, Path.rename, Path.replace
+
+    def synced(descriptor: int) -> None:
+        done.append(("sync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        fsync(descriptor)
+
+    def named(put: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+        def putting(self: Path, target: Path) -> Path:
+            done.append(("sync first", str(self)))
+            done.append(("named", str(target)))
+            return put(self, target)
+
+        return putting
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", named(rename))
+    monkeypatch.setattr(Path, "replace", named(renamed))
+
+    landed = read(warehouse, [site_day(1, 8)], 3)
+    warehouse.publish()
+
+    names = [Path(path) for what, path in done if what == "named"]
+    assert names == [names[0], landed.path, warehouse.published]
+    for place, (what, path) in enumerate(done):
+        if what == "sync first" and path.endswith(".partial"):
+            assert ("sync", path) in done[:place], f"{path} was named before it was synced"
+    # a landing file's own name outlives the cut, too, before the warehouse hears of it
+    assert ("sync", str(landed.path.parent)) in done[done.index(("named", str(landed.path))) :]
+
+
+@pytest.mark.parametrize("lost", ["the slice's file", "the log's end", "both"])
+def test_what_a_power_cut_takes_is_read_again(
+    warehouse: Warehouse, config: Path, lost: str
+) -> None:
+    """As on a disk that kept the names and lost what was written last."""
+    waiting = read(warehouse, [site_day(1, 8)], 3)
+    log = killed_after_commit(warehouse)
+    if lost != "the log's end":
+        waiting.path.write_bytes(b"")
+    if lost != "the slice's file":
+        whole = log.read_bytes()
+        log.write_bytes(whole[:-200] + bytes(200))
+
+    assert main(["build", "--config", str(config)]) == 0
+    next_run(warehouse)
+
+    with warehouse.open() as connection:
+        clicks = connection.execute(
+            "select clicks from raw.search_console__site_day where date_day = date '2026-11-01'"
+        ).fetchall()
+        known = connection.execute(
+            "select count(*) from ops.loads where load_id = ?", [waiting.load_id]
+        ).fetchall()
+    if lost == "both":  # nothing knows of it any more: its days are not done and are read again
+        assert (clicks, known) == ([(6,)], [(0,)])
+        assert [path.name for path in waiting.path.parent.glob("*.damaged")] == [
+            f"{waiting.path.name}.damaged"
+        ]
+    else:  # either of the two brings it back
+        assert (clicks, known) == ([(8,)], [(1,)])

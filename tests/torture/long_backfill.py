@@ -45,8 +45,9 @@ sources:
   google_ads: {{{{login_customer_id: "{MANAGER}", discover: true}}}}
 targets: []
 """
-# what the longest backfill may take more than the shortest one, which does not fill DuckDB's bound
-GROWTH = 1.2
+# What the longest backfill may take more than the shortest one, which does not fill DuckDB's
+# bound. Measured: 14% undisturbed, 20% for the run that goes on after five kills.
+GROWTH = 1.25
 # Python, the vendors' clients and what eight requests hold, beside DuckDB
 PROCESS_MB = 384
 
