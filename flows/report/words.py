@@ -1203,7 +1203,8 @@ def finding(
                 detail, view.kpi.unit, language, money, is_goal=name in ("said", "goal")
             )
         else:
-            values[name] = _detail(name, detail, language)
+            is_person = name == "owner" and isinstance(detail, str)
+            values[name] = person(str(detail)) if is_person else _detail(name, detail, language)
     first, last = told.details.get("first"), told.details.get("last")
     if isinstance(first, str) and isinstance(last, str):
         days = date.fromisoformat(first), date.fromisoformat(last)

@@ -462,3 +462,7 @@ def test_findings_are_told_in_the_readers_figures() -> None:
     )
     assert words.finding(hardest, view, "en", None).startswith("Merk: Going by")
     assert words.finding(Noticed("by_magic"), view, "en", None) == ""
+    owner = Noticed("step_not_agreed", {"do": "Iets", "owner": "eva.de.vries@example.nl"})
+    told_of_owner = words.finding(owner, view, "nl", None)
+    assert "Eva de Vries" in told_of_owner
+    assert "@" not in told_of_owner
