@@ -58,6 +58,8 @@ LARGEST_ERROR = 3.0
 LEAST_FREEDOM = 3.0
 # How much the slope of a plan still to come varies, as a share of the planned slope.
 SLOPE_VARIATION = 0.7
+# A line that falls is not drawn below this part of where it is now.
+LEAST_OF_LEVEL = 0.25
 # Odds of a goal from–to are overconfident at both ends, so they are never shown beyond this.
 ENDPOINT_ODDS = (0.05, 0.95)
 COVERAGE = 0.8
@@ -557,9 +559,10 @@ def _drifting(
 ) -> _Outlook | None:
     """The rate of the days ahead when part of the drift since the start goes on.
 
-    In logits (logs): level now + shrunk slope × weeks. The slope is that from
-    the eight weeks before the start to the latest four, shrunk by τ²/(τ²+v),
-    τ being the planned slope and v what such a difference varies by anyway.
+    Level now + shrunk slope × weeks, in a straight line as goals are drawn: what
+    would be straight in logits overshoots them. The slope is that from the eight
+    weeks before the start to the latest four, shrunk by τ²/(τ²+v), τ being the
+    planned slope and v what such a difference varies by anyway (in logits, logs).
     """
     n = series.n
     begun = ramp.start.toordinal() - series.first
@@ -567,7 +570,6 @@ def _drifting(
     level = running.level(recent)
     if not _can_be(level, is_rate):
         return None
-    at = _there(level, is_rate)
     days = ahead.stop - ahead.start
     # plans are drawn so that the last window averages to the goal
     middle_of_last = (ahead.stop - 1 - begun) - (days - 1) / 2 if days else ahead.stop - begun
@@ -601,10 +603,14 @@ def _drifting(
         if apart.size:
             noise = float(np.square(apart).mean()) * apart_scale**2 / weeks_behind**2
             trust = planned**2 / (planned**2 + noise) if planned else 0.0
-            slope = trust * (at - _there(base, is_rate)) / weeks_behind
+            slope = trust * (level - base) / weeks_behind
             slope_variance = trust * noise
     variance += weeks_ahead**2 * (slope_variance + (SLOPE_VARIATION * planned) ** 2)
-    return _Outlook(at + slope * weeks_ahead, sqrt(variance), freedom, errors.size)
+    # a falling line never comes to nothing, and a rate never to all
+    ahead_of_now = max(level + slope * weeks_ahead, level * LEAST_OF_LEVEL)
+    if is_rate:
+        ahead_of_now = min(ahead_of_now, 1 - (1 - level) * LEAST_OF_LEVEL)
+    return _Outlook(_there(ahead_of_now, is_rate), sqrt(variance), freedom, errors.size)
 
 
 def _mean_age(begin: int, stop: int, since: int) -> float:
