@@ -6,7 +6,7 @@ table. It knows nothing of DuckDB, Prefect or our configuration files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -314,21 +314,36 @@ class Sent:
     ``sent``: accepted. ``retry``: surely not delivered, try again after
     ``retry_after_seconds``. ``unknown``: a time-out or 5xx, perhaps delivered.
     ``failed``: refused for good; use the fallback route. ``refused`` names the
-    recipients that were refused while others were served.
+    recipients that were refused while others were served: for good, or with
+    ``retry`` for now; then ``given_up`` names those refused for good.
+    ``receipt`` is how the channel knows the message, such as Slack's ts.
     """
 
     state: Literal["sent", "retry", "unknown", "failed"]
     error: str = ""
     retry_after_seconds: float | None = None
     refused: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
+    receipt: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SlackMessage:
-    """Block Kit blocks and the plain text that notifications show."""
+    """Block Kit blocks and the plain text that notifications show.
+
+    The rest is for a bot; a webhook can do nothing with it. Messages of one
+    ``thread`` (a key; empty: none) are replies to the first of them; ``to_channel``
+    shows such a reply in the channel as well, and ``head_note`` (mrkdwn) is what
+    the first then says of where things stand. ``pictures`` are PNG with their
+    file's name and alt text.
+    """
 
     text: str
     blocks: Sequence[dict[str, Any]]
+    thread: str = ""
+    to_channel: bool = False
+    head_note: str = ""
+    pictures: tuple[tuple[str, bytes, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -341,3 +356,4 @@ class MailMessage:
     pictures: tuple[tuple[str, bytes], ...] = ()
     language: str = "en"
     sent_at: datetime | None = None
+    unsubscribe: str = ""  # mailto: or https:, for List-Unsubscribe

@@ -1,4 +1,4 @@
-"""Messages to Slack by incoming webhook.
+"""Messages to Slack by incoming webhook; `connectors.slack_bot` has what a bot can do.
 
 Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/
 """
@@ -17,7 +17,14 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
 
 from pydantic import SecretStr
 from slack_sdk.webhook import WebhookClient, WebhookResponse
@@ -31,8 +38,8 @@ MAX_ANSWER_BYTES = 64_000
 _UNREACHED = (errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 # the SDK logs the address, which is the secret, at debug and error level
-_silent = logging.Logger("connectors.slack.sdk", level=logging.CRITICAL + 1)
-_silent.addHandler(logging.NullHandler())
+silent = logging.Logger("connectors.slack.sdk", level=logging.CRITICAL + 1)
+silent.addHandler(logging.NullHandler())
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +53,7 @@ def send_slack(
     redirects are refused. The address is in no error text.
     """
     url = webhook_url.get_secret_value()
-    problem = _what_is_wrong_with(url)
+    problem = what_is_wrong_with(url, "the webhook")
     if problem:
         return Sent("failed", problem)
     answer = _post(url, {"text": message.text, "blocks": list(message.blocks)}, timeout_seconds)
@@ -66,15 +73,15 @@ def send_slack(
 
 def classify(status: int, body: str, headers: Mapping[str, Any]) -> Sent:
     """What an HTTP answer of Slack means for the message."""
-    said = f"{status} {_first_words(body)}".strip()
+    said = f"{status} {first_words(body)}".strip()
     if status == 200 and body.strip() == "ok":
         return Sent("sent")
     if 200 <= status < 300:
         return Sent("unknown", f"answered without Slack's ok: {said}")
     if status == 429:
-        return Sent("retry", said, retry_after_seconds=_retry_after(headers))
+        return Sent("retry", said, retry_after_seconds=retry_after(headers))
     if status == 408 or status >= 500:
-        return Sent("unknown", said, retry_after_seconds=_retry_after(headers))
+        return Sent("unknown", said, retry_after_seconds=retry_after(headers))
     return Sent("failed", said)
 
 
@@ -82,13 +89,17 @@ class _Webhook(WebhookClient):
     """The SDK's client, which by itself would follow a redirect and send a GET there."""
 
     def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
-        proxies = ProxyHandler({}) if urlsplit(url).hostname in LOOPBACK else ProxyHandler()
-        opener = build_opener(proxies, _NoRedirect(), HTTPSHandler(context=self.ssl))
-        with opener.open(req, timeout=self.timeout) as reply:
+        with opener_of(url, self.ssl).open(req, timeout=self.timeout) as reply:
             body = reply.read(MAX_ANSWER_BYTES).decode("utf-8", errors="replace")
             return WebhookResponse(
                 url=url, status_code=reply.status, body=body, headers=dict(reply.headers.items())
             )
+
+
+def opener_of(url: str, context: ssl.SSLContext | None) -> OpenerDirector:
+    """Opens an address without following it elsewhere; this machine without a proxy."""
+    proxies = ProxyHandler({}) if urlsplit(url).hostname in LOOPBACK else ProxyHandler()
+    return build_opener(proxies, _NoRedirect(), HTTPSHandler(context=context))
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -101,7 +112,7 @@ def _post(url: str, body: dict[str, Any], timeout_seconds: float) -> WebhookResp
         url,
         timeout=timeout_seconds,  # type: ignore[arg-type]  # passed on to a socket, which takes it
         ssl=ssl.create_default_context() if url.startswith("https:") else None,
-        logger=_silent,
+        logger=silent,
         retry_handlers=[],  # our outbox tries again; the SDK's default repeats after a reset
     )
     try:
@@ -109,12 +120,12 @@ def _post(url: str, body: dict[str, Any], timeout_seconds: float) -> WebhookResp
     except HTTPError as error:  # the SDK handles these; one with an unreadable body comes here
         return classify(error.code, "", dict(error.headers.items()))
     except URLError as error:
-        return _from_failure(error.reason)
+        return from_failure(error.reason)
     except (OSError, HTTPException, ValueError) as error:
-        return _from_failure(error)
+        return from_failure(error)
 
 
-def _from_failure(error: object) -> Sent:
+def from_failure(error: object) -> Sent:
     """No answer came: surely not delivered, or perhaps."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Sent("retry", f"the certificate is not trusted: {error.verify_message}")
@@ -128,21 +139,22 @@ def _from_failure(error: object) -> Sent:
     return Sent("unknown", f"the connection broke off ({type(error).__name__})")
 
 
-def _what_is_wrong_with(url: str) -> str:
+def what_is_wrong_with(url: str, what: str) -> str:
+    """In words; empty for an address that messages and tokens may go to."""
     try:
         parts = urlsplit(url.strip())
         host = parts.hostname
         _ = parts.port
     except ValueError:
-        return "the webhook is not a URL"
+        return f"{what} is not a URL"
     if url != url.strip() or any(c.isspace() or ord(c) < 32 for c in url) or not host:
-        return "the webhook is not a URL"
+        return f"{what} is not a URL"
     if parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK):
         return ""
-    return "the webhook must be an https URL; plain http is for 127.0.0.1 only"
+    return f"{what} must be an https URL; plain http is for 127.0.0.1 only"
 
 
-def _retry_after(headers: Mapping[str, Any]) -> float | None:
+def retry_after(headers: Mapping[str, Any]) -> float | None:
     """Seconds, from seconds or from a date; None when there is no sense in it."""
     said = next((str(v) for k, v in headers.items() if k.lower() == "retry-after"), "").strip()
     if not said:
@@ -160,9 +172,9 @@ def _retry_after(headers: Mapping[str, Any]) -> float | None:
 
 
 def _said(answer: WebhookResponse) -> str:
-    return f"{answer.status_code} {_first_words(answer.body or '')}".strip()
+    return f"{answer.status_code} {first_words(answer.body or '')}".strip()
 
 
-def _first_words(body: str) -> str:
+def first_words(body: str) -> str:
     """Slack's answer is a code such as `invalid_blocks`; of anything longer only the beginning."""
     return " ".join("".join(c if c.isprintable() else " " for c in body[:200]).split())[:100]

@@ -34,6 +34,7 @@ version ``UNSUPPORTED_VERSION`` (``UNIMPLEMENTED`` once it is gone), unknown fie
 one that several errors share is written ``query_error.BAD_VALUE``. Those of GA4 and
 Search Console have an HTTP ``status`` (400 unless given) and a ``reason``:
 ``SERVICE_DISABLED``, ``accessNotConfigured``; 501 or 404 for a version that is gone.
+Slack's Web API refuses with 200 and ``reason`` as its ``error``: ``is_archived``.
 
 A refresh token that is revoked for everybody: ``token_expired`` at ``oauth`` with
 ``times=0``, and the access tokens expired by ``POST /control/expire-tokens``.
@@ -81,8 +82,9 @@ class Fault:
     ``account_id`` and ``method`` narrow it down; None matches every call.
     Methods are named as the vendor names them: ``SearchStream``, ``Search``,
     ``RunReport``, ``CheckCompatibility``, ``GetMetadata``, ``sites.list``,
-    ``searchanalytics.query``, ``token``, ``webhook``, ``AUTH``, ``RCPT``, ``DATA``.
-    For SMTP the account is the recipient's address, for Slack the webhook path.
+    ``searchanalytics.query``, ``token``, ``webhook``, ``chat.postMessage`` and Slack's
+    other methods, ``upload``, ``AUTH``, ``RCPT``, ``DATA``. For SMTP the account is the
+    recipient's address, for Slack the webhook path or the channel.
     ``times=0`` lasts until `Faults.clear`. ``retry_delay_seconds`` is what the
     answer tells the client to wait. A stream sends ``after_messages`` whole
     messages before it fails; with one or more, Slack and SMTP keep the message

@@ -20,6 +20,7 @@ from typing import Any
 
 import grpc
 
+from connectors.sandbox import slack_api
 from connectors.sandbox import tokens as oauth
 from connectors.sandbox.certificate import ensure_certificate
 from connectors.sandbox.faults import Faults
@@ -156,6 +157,11 @@ class Sandbox:
             "search_console": url,
             "token_uri": f"{url}/token",
             "slack": url + SLACK_WEBHOOK_PATH,
+            "slack_bot": {
+                "endpoint": url + slack_api.API_PATH,
+                "token": slack_api.TOKEN,
+                "channel": slack_api.CHANNEL,
+            },
             "smtp": {
                 "host": "127.0.0.1",
                 "port": smtp_port,

@@ -64,14 +64,9 @@ class SlackInbox:
         self._lock = threading.Lock()
 
     def keep(self, webhook: str, message: Mapping[str, Any]) -> None:
-        line = json.dumps(
-            {
-                "received_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "webhook": webhook,
-                **message,
-            },
-            ensure_ascii=False,
-        )
+        received = {"received_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        over = {"webhook": webhook} if webhook else {}  # a bot's messages say their method
+        line = json.dumps(received | over | dict(message), ensure_ascii=False)
         with self._lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
@@ -90,10 +85,11 @@ def read_message(body: bytes, content_type: str) -> tuple[dict[str, Any], str]:
         return {}, "invalid_payload"
     if not isinstance(said, dict):
         return {}, "invalid_payload"
-    return said, _refusal(said)
+    return said, refusal_of(said)
 
 
-def _refusal(said: Mapping[str, Any]) -> str:
+def refusal_of(said: Mapping[str, Any]) -> str:
+    """Why Slack would not take a message; empty when it would."""
     blocks, attachments = said.get("blocks"), said.get("attachments")
     if not said.get("text") and not blocks and not attachments:
         return "no_text"

@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from connectors.sandbox import ga4_server, poison, slack_webhook
+from connectors.sandbox import ga4_server, poison, slack_api, slack_webhook
 from connectors.sandbox.errors import ApiError
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.ga4_server import Ga4Service
@@ -99,6 +99,7 @@ class Site:
         self.ga4 = ga4
         self.search_console = search_console
         self.slack = slack
+        self.workspace = slack_api.SlackWorkspace(slack)
         self.set_as_of = set_as_of
         self.world = world
         self.endpoints: dict[str, Any] = {}
@@ -112,6 +113,10 @@ class Site:
             return self._search_console(call, match)
         if call.path.startswith("/services/"):
             return self._slack(call)
+        if call.path.startswith(slack_api.API_PATH):
+            return self._slack_api(call)
+        if call.path.startswith(slack_api.UPLOAD_PATH):
+            return self._slack_upload(call)
         if call.path == "/control" or call.path.startswith("/control/"):
             return self._control(call)
         return Reply.json(404, {"error": {"code": 404, "message": "Not Found"}})
@@ -186,6 +191,44 @@ class Site:
         else:
             reply.fault = fault
         self.calls.add("slack", "webhook", call.path, fault.kind if fault else reply.status)
+        return reply
+
+    def _slack_api(self, call: Call) -> Reply:
+        method = call.path.removeprefix(slack_api.API_PATH)
+        channel = slack_api.channel_of(call.body, call.headers.get("Content-Type", ""))
+        fault = self.faults.take("slack", method, channel)
+        told: dict[str, Any] = {"ok": True}
+        # a fault leaves it open whether the call was carried out: after_messages says that it was
+        if fault is None or fault.after_messages or fault.kind == "slow":
+            told = self.workspace.answer(
+                method,
+                call.body,
+                call.headers.get("Content-Type", ""),
+                call.authorization,
+                f"http://{call.headers.get('Host')}",
+            )
+        spoilt = slack_api.answer_of(fault) if fault else None
+        if spoilt:
+            status, text, headers = spoilt
+            reply = Reply(status, text.encode(), headers=headers)
+        else:
+            reply = Reply.json(200, told, fault)
+        outcome = fault.kind if fault else told.get("error") or reply.status
+        self.calls.add("slack", method, channel, outcome)
+        return reply
+
+    def _slack_upload(self, call: Call) -> Reply:
+        fault = self.faults.take("slack", "upload")
+        file_id = call.path.removeprefix(slack_api.UPLOAD_PATH)
+        status, text = 200, "OK"
+        if fault is None or fault.after_messages or fault.kind == "slow":
+            status, text = self.workspace.upload(file_id, call.body)
+        spoilt = slack_api.answer_of(fault) if fault else None
+        if spoilt:
+            status, text, _ = spoilt
+        reply = Reply.text(status, text)
+        reply.fault = None if spoilt else fault
+        self.calls.add("slack", "upload", None, fault.kind if fault else status)
         return reply
 
     # --- control ------------------------------------------------------------------------------
