@@ -23,8 +23,10 @@ from flows.settings import (
     Agreed,
     Client,
     ClientSource,
+    Escalation,
     Goal,
     Measure,
+    Mute,
     Period,
     Route,
     Schedule,
@@ -358,6 +360,10 @@ class FileReader:
                 digest=self.digest(route, place),
                 fallback=self.read(route, "fallback", place, read.scalar_text, None),
                 unsubscribe=self.read(route, "unsubscribe", place, read.unsubscribe, None),
+                only=self.choices(route, "only", place, shapes.NEWS),
+                owners=self.owners(route, place),
+                quiet=self.quiet(route, place),
+                repeat_every_days=self.read(route, "repeat_every", place, read.days, None),
             )
         return found
 
@@ -378,6 +384,27 @@ class FileReader:
     def digest(self, route: Node, place: str) -> Literal["daily", "weekly", "monthly"]:
         said = self.read(route, "digest", place, lambda n: read.choice(n, shapes.DIGESTS), "")
         return "weekly" if said == "weekly" else "monthly" if said == "monthly" else "daily"
+
+    def choices(self, node: Node, key: str, place: str, known: tuple[str, ...]) -> tuple[str, ...]:
+        """Each of the listed values once; an empty list is a finding, it would say nothing."""
+        found = [v for _, v in self.items(node, key, place, lambda n: read.choice(n, known))]
+        written = node.get(key)
+        if written is not None and written.value == []:
+            self.tell(written, join(place, key), "is empty", f"expected {listed(known)}")
+        return tuple(dict.fromkeys(found))
+
+    def owners(self, route: Node, place: str) -> tuple[str, ...]:
+        found = [address for _, address in self.items(route, "owners", place, read.email)]
+        return tuple(dict.fromkeys(found))
+
+    def quiet(self, route: Node, place: str) -> tuple[str, ...]:
+        """Days without messages; every day of the week would be none ever."""
+        found = self.choices(route, "quiet", place, shapes.QUIET)
+        written = route.get("quiet")
+        if written is not None and set(shapes.QUIET[:7]) <= set(found):
+            expected = "leave out a day, or the route where it is named"
+            self.tell(written, join(place, "quiet"), "has every day of the week", expected)
+        return found
 
     def fallbacks(
         self, root: Node, routes: dict[str, Route], known: Collection[str], default: str | None
@@ -624,6 +651,8 @@ class ClientReader(FileReader):
     shared: Shared = field(default_factory=Shared)
     currency: str = "EUR"
     own_tuning: Tuning = field(default_factory=Tuning)
+    own_notify: tuple[str, ...] = ()
+    own_alerts: Values = field(default_factory=dict)  # what holds for targets that say nothing
     sources: dict[str, ClientSource] = field(default_factory=dict)
     source_names: tuple[str, ...] | None = None  # as written, also those with mistakes
     route_names: tuple[str, ...] | None = None
@@ -667,7 +696,10 @@ class ClientReader(FileReader):
             "sources": self.sources,
             "routes": routes,
             "notify": self.notify(root, ""),
+            "notify_data": self.notify(root, "", "notify_data"),
         }
+        self.own_alerts = self.alerts(root, "")
+        self.own_notify = values["notify"]
         targets: list[Target | None] = []
         seen: dict[str, int] = {}
         node = root.get("targets")
@@ -748,18 +780,50 @@ class ClientReader(FileReader):
             since=since,
         )
 
-    def notify(self, node: Node, place: str) -> tuple[str, ...]:
-        names = self.route_names
-
-        def route(item: Node) -> str:
-            name = read.scalar_text(item, "expected the name of a route")
-            if names is not None and name not in names:
-                otherwise = "" if names else "there are no routes; add them to koers.yaml"
-                raise Wrong(f"no route {quoted(name)}", suggest(name, names, otherwise))
-            return name
-
-        found = [name for _, name in self.items(node, "notify", place, route)]
+    def notify(self, node: Node, place: str, key: str = "notify") -> tuple[str, ...]:
+        found = [name for _, name in self.items(node, key, place, self.route)]
         return tuple(dict.fromkeys(found))
+
+    def route(self, item: Node) -> str:
+        """The name of a route that there is."""
+        names = self.route_names
+        name = read.scalar_text(item, "expected the name of a route")
+        if names is not None and name not in names:
+            otherwise = "" if names else "there are no routes; add them to koers.yaml"
+            raise Wrong(f"no route {quoted(name)}", suggest(name, names, otherwise))
+        return name
+
+    def alerts(self, node: Node, place: str) -> Values:
+        """What is told of targets and how often, filled in from what holds for the client."""
+        told = self.own_alerts
+        tell = self.choices(node, "tell", place, shapes.NEWS)
+        return {
+            "tell": tell or told.get("tell", ()),
+            "repeat_every_days": self.read(
+                node, "repeat_every", place, read.days, told.get("repeat_every_days", 7)
+            ),
+            "escalate": self.escalation(node, place) or told.get("escalate"),
+        }
+
+    def escalation(self, node: Node, place: str) -> Escalation | None:
+        own = self.mapping(node, "escalate", place)
+        place, before = join(place, "escalate"), self.errors
+        if own is None or not self.has_keys(own, place, shapes.Escalate):
+            return None
+        to = self.read(own, "to", place, self.route, "")
+        after = self.read(own, "after", place, read.days, 0)
+        return Escalation(to=to, after_days=after) if self.errors == before else None
+
+    def mute(self, target: Node, place: str) -> Mute | None:
+        own = self.mapping(target, "mute", place)
+        place, before = join(place, "mute"), self.errors
+        if own is None or not self.has_keys(own, place, shapes.Mute):
+            return None
+        until = self.read(own, "until", place, read.day, None)
+        because = self.read(own, "because", place, read.one_line, "")
+        if until is None or self.errors > before:
+            return None
+        return Mute(until=until, because=because)
 
     # --- targets ------------------------------------------------------------------------------
 
@@ -806,10 +870,20 @@ class ClientReader(FileReader):
             "realistic_because": self.realistic(node, place),
             "plan": self.plan(node, place, period),
             "notify": self.notify(node, place),
+            **self.alerts(node, place),
+            "mute": self.mute(node, place),
             "file": self.file,
             "line": node.line,
         }
-        return Target(**values) if self.errors == before else None
+        if self.errors > before:
+            return None
+        target = Target(**values)
+        hears = target.notify or self.own_notify
+        if target.escalate and target.escalate.to in hears and (own := node.get("escalate")):
+            problem = f"the route {quoted(target.escalate.to)} hears of it at once"
+            self.tell(own, join(place, "escalate.to"), problem, "expected another route")
+            return None
+        return target
 
     def kpi(self, node: Node) -> Kpi | None:
         name = read.scalar_text(node, "expected the name of a KPI")

@@ -20,14 +20,17 @@ from flows.literals import add
 from flows.yaml_loader import ConfigError, Finding
 
 __all__ = [
+    "TOLD_UNASKED",
     "Agreed",
     "Client",
     "ClientSource",
     "ConfigError",
+    "Escalation",
     "Finding",
     "Goal",
     "Measure",
     "Model",
+    "Mute",
     "Period",
     "Route",
     "Schedule",
@@ -200,6 +203,25 @@ class Tuning(Model):
     confirm_days: int = 2
 
 
+# What a route hears of without asking: `at_risk` mostly passes, and a period that is over but not
+# yet closed (`provisional`) is no news. `judged` is the first verdict, `edited` a goal that moved.
+TOLD_UNASKED = ("off_track", "missed", "achieved", "recovered", "stale", "judged", "edited")
+
+
+class Mute(Model):
+    """Nothing is told of a target before a day; what changed meanwhile is told on it."""
+
+    until: date  # the first day on which it is told of again
+    because: str = ""
+
+
+class Escalation(Model):
+    """Another route that hears of a target once it stayed off track for days after it was told."""
+
+    to: str
+    after_days: int
+
+
 class Agreed(Model):
     owner: str
     by: tuple[str, ...] = ()
@@ -227,6 +249,10 @@ class Target(Model):
     realistic_because: str | None = None
     plan: tuple[Step, ...] = ()
     notify: tuple[str, ...] = ()  # empty: the client's
+    tell: tuple[str, ...] = ()  # kinds of news, its own or the client's; empty: the usual ones
+    repeat_every_days: int = 7  # what stays off track is told again
+    escalate: Escalation | None = None
+    mute: Mute | None = None
     file: str = ""  # where it is written, for messages
     line: int = 0
 
@@ -242,7 +268,9 @@ class SlackBot(Model):
 class Route(Model):
     """Where a digest goes; without a locale it is written in the client's.
 
-    ``fallback`` names the route that gets what cannot be sent over this one.
+    ``fallback`` names the route that gets what cannot be sent over this one. Of
+    the targets that go to it, it hears of those of ``owners`` and of the kinds of
+    news in ``only`` (empty: all), on days that are not ``quiet``.
     """
 
     name: str
@@ -252,6 +280,10 @@ class Route(Model):
     digest: Literal["daily", "weekly", "monthly"] = "daily"
     fallback: str | None = None  # its own, else that of koers.yaml; never itself
     unsubscribe: str | None = None  # mailto: or https:, of mail alone
+    only: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()  # mon … sun, holidays
+    repeat_every_days: int | None = None  # None: as each target says
 
 
 class ClientSource(Model):
@@ -277,6 +309,7 @@ class Client(Model):
     sources: dict[str, ClientSource] = {}
     routes: dict[str, Route] = {}
     notify: tuple[str, ...] = ()
+    notify_data: tuple[str, ...] = ()  # who hears of data that is late; empty: `notify`
     targets: tuple[Target, ...] = ()
 
     def notified(self, target: Target) -> tuple[str, ...]:

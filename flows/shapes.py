@@ -45,6 +45,11 @@ Steps = Annotated[
 ]
 Locale = Literal["nl", "en"]
 Digest = Literal["daily", "weekly", "monthly"]
+News = Literal[
+    "off_track", "at_risk", "missed", "achieved", "recovered", "judged", "edited", "stale",
+    "provisional",
+]  # fmt: skip
+Quiet = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holidays"]
 
 
 class Shape(BaseModel):
@@ -147,6 +152,18 @@ class Route(Shape):
     )
     unsubscribe: Annotated[str, Field(pattern=r"^(mailto:|https://).+$")] | None = Field(
         None, description="Where a reader asks for no more mail: mailto:ADDRESS or https://…"
+    )
+    only: list[News] | News | None = Field(
+        None, description="Only this kind of news; without it, what the targets tell"
+    )
+    owners: list[Email] | Email | None = Field(
+        None, description="Only targets of these owners; without it, all that go here"
+    )
+    quiet: list[Quiet] | Quiet | None = Field(
+        None, description="Days without messages; what happened is told on the next other day"
+    )
+    repeat_every: Days | None = Field(
+        None, description="What stays off track is told again; without it, as the target says"
     )
 
 
@@ -345,6 +362,20 @@ class Step(Shape):
     done: Day | None = Field(None, description="The day it was done")
 
 
+class Mute(Shape):
+    """Nothing is told of the target for a while; what changed meanwhile is told at its end."""
+
+    until: Day = Field(description="The first day on which it is told of again")
+    because: Text | None = Field(None, description="Why")
+
+
+class Escalate(Shape):
+    """Who else hears of a target that stays off track."""
+
+    to: Text = Field(description="A route")
+    after: Days = Field(description="This long after it was told that it is off track: 14d")
+
+
 class Target(Shape):
     """One SMART goal: specific, measurable, acceptable, realistic, time-bound."""
 
@@ -371,6 +402,10 @@ class Target(Shape):
         None, description="What will be done; required, except for a rolling guardrail"
     )
     notify: list[str] | str | None = Field(None, description="Routes; without it, the client's")
+    tell: list[News] | News | None = Field(None, description="Without it, the client's")
+    repeat_every: Days | None = Field(None, description="Without it, the client's")
+    escalate: Escalate | None = Field(None, description="Without it, the client's")
+    mute: Mute | None = None
 
 
 class ClientFile(Shape):
@@ -392,6 +427,17 @@ class ClientFile(Shape):
     sources: ClientSources
     routes: dict[str, Route] | None = Field(None, description="Routes of this client only")
     notify: list[str] | str | None = Field(None, description="Routes that get the digest")
+    notify_data: list[str] | str | None = Field(
+        None, description="Routes that hear of data that is late or missing; without it, `notify`"
+    )
+    tell: list[News] | News | None = Field(
+        None,
+        description="The kinds of news that are told; without it, all but at_risk and provisional",
+    )
+    repeat_every: Days | None = Field(
+        None, description="What stays off track is told again after this long; without it, 7d"
+    )
+    escalate: Escalate | None = None
     tuning: Tuning | None = Field(None, description="For targets that say nothing else")
     targets: list[Target] | None = Field(None, description="The goals")
 
@@ -410,6 +456,8 @@ CLIENT_SOURCE_SHAPES: dict[str, type[Shape]] = {
 }
 LOCALES: tuple[str, ...] = get_args(Locale)
 DIGESTS: tuple[str, ...] = get_args(Digest)
+NEWS: tuple[str, ...] = get_args(News)
+QUIET: tuple[str, ...] = get_args(Quiet)
 
 
 def keys(*shapes: type[Shape]) -> tuple[str, ...]:
