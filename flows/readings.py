@@ -541,7 +541,8 @@ def store_evaluations(
     fresh = [
         evaluation
         for evaluation in judged
-        if latest.get(_subject(evaluation)) != _rounded(_said_of(evaluation))
+        if latest.get(_subject(evaluation))
+        != _rounded((*_said_of(evaluation), *_waits(evaluation)))
     ]
     if not fresh:
         return 0
@@ -558,6 +559,11 @@ def store_evaluations(
     return len(fresh)
 
 
+def _waits(evaluation: Evaluation) -> tuple[Any, ...]:
+    """The status that waits to be confirmed: tomorrow's verdict depends on it."""
+    return evaluation.details.get("candidate"), evaluation.details.get("candidate_days")
+
+
 def _subject(evaluation: Evaluation) -> tuple[str, str, str, date]:
     return evaluation.client, evaluation.target_id, evaluation.segment, evaluation.as_of
 
@@ -569,7 +575,8 @@ def _last_said(
     if not days:
         return {}
     rows = connection.execute(
-        f"select client, target_id, segment, as_of, {', '.join(_SAID)} from ops.evaluations "
+        f"select client, target_id, segment, as_of, {', '.join(_SAID)}, "
+        "details ->> 'candidate', (details ->> 'candidate_days')::integer from ops.evaluations "
         f"where as_of in ({_places(list(days))}) qualify row_number() over "
         "(partition by client, target_id, segment, as_of order by known_at desc) = 1",
         list(days),

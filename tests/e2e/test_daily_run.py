@@ -185,7 +185,7 @@ def test_a_targets_value_is_the_one_worked_out_by_hand(
     digests = " ".join(json.dumps(m, ensure_ascii=False) for m in vendors.slack())
     assert sessions > 1_000
     dutch = f"{sessions:,}".replace(",", ".")
-    assert f"nu {dutch} ·" in digests
+    assert f"{dutch} organische sessies tot nu toe" in digests
     assert dutch in loaded.report("fietsgoed")
     assert micros > 0
 
