@@ -150,12 +150,17 @@ class Sandbox:
         url = f"http://127.0.0.1:{web.port}"
         service_account_file = self.state_dir / "service-account.json"
         oauth.write_service_account_file(service_account_file, service_key, f"{url}/token")
+        client_secrets_file = self.state_dir / "client-secrets.json"
+        oauth.write_client_secrets_file(client_secrets_file, f"{url}/auth", f"{url}/token")
         self.endpoints = {
             "google_ads": f"127.0.0.1:{grpc_port}",
             "ga4_grpc": f"127.0.0.1:{grpc_port}",
             "ga4_rest": url,
             "search_console": url,
+            "auth_uri": f"{url}/auth",
             "token_uri": f"{url}/token",
+            "ga4_admin": url,
+            "client_secrets_file": str(client_secrets_file),
             "slack": url + SLACK_WEBHOOK_PATH,
             "slack_bot": {
                 "endpoint": url + slack_api.API_PATH,
@@ -373,6 +378,7 @@ def describe(endpoints: dict[str, Any]) -> str:
         ("GA4 (gRPC, TLS)", endpoints["ga4_grpc"]),
         ("GA4 (REST)", endpoints["ga4_rest"]),
         ("Search Console", endpoints["search_console"]),
+        ("OAuth consent", endpoints["auth_uri"]),
         ("OAuth token endpoint", endpoints["token_uri"]),
         ("Slack webhook", endpoints["slack"]),
         ("SMTP", f"{smtp['host']}:{smtp['port']}"),
@@ -383,6 +389,7 @@ def describe(endpoints: dict[str, Any]) -> str:
         ("Client secret", credentials["client_secret"]),
         ("Refresh token", credentials["refresh_token"]),
         ("Service account key", credentials["json_key_file_path"]),
+        ("OAuth client secrets", endpoints["client_secrets_file"]),
     )
     lines = [f"The sandbox serves what was known on {endpoints['as_of']}; Ctrl-C stops it."]
     return "\n".join([*lines, *(f"  {name:<24}{value}" for name, value in rows)])

@@ -1,18 +1,24 @@
-"""OAuth as Google's token endpoint does it: refresh tokens, service accounts, expiry.
+"""OAuth as Google does it: consent on loopback, refresh tokens, service accounts, expiry.
 
-Sources: https://developers.google.com/identity/protocols/oauth2/web-server#offline,
+Sources: https://developers.google.com/identity/protocols/oauth2/native-app (with PKCE),
+https://developers.google.com/identity/protocols/oauth2/web-server#offline,
 https://developers.google.com/identity/protocols/oauth2/service-account#httprest
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import secrets
 import threading
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -32,8 +38,31 @@ JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105
 # what Google gives: an hour less a second
 LIFETIME_SECONDS = 3599
+# what a consent screen in Testing gives, seven days less a second
+TESTING_SECONDS = 604_799
+SCOPES = (
+    "https://www.googleapis.com/auth/adwords",
+    "https://www.googleapis.com/auth/analytics.readonly",
+    "https://www.googleapis.com/auth/webmasters.readonly",
+)
+_CODE_SECONDS = 600.0
 
 TokenState = Literal["valid", "missing", "invalid", "expired"]
+
+
+class ConsentError(Exception):
+    """The authorization endpoint shows an error instead of going back; the text is the page's."""
+
+
+@dataclass(frozen=True)
+class _Code:
+    """What a code was given for; it works once and not for long."""
+
+    redirect_uri: str
+    challenge: str
+    scopes: tuple[str, ...]
+    is_testing: bool
+    until: float
 
 
 class Tokens:
@@ -56,6 +85,44 @@ class Tokens:
         self._now = now
         self._lock = threading.Lock()
         self._expiry: dict[str, float] = {}
+        self._codes: dict[str, _Code] = {}
+
+    def consent(
+        self,
+        asked: Mapping[str, str],
+        refused: str = "",
+        left_out: tuple[str, ...] = (),
+        is_testing: bool = False,
+    ) -> str:
+        """Return where the user's browser goes back to, as if everything was ticked at once.
+
+        ``refused`` is the error that the user, or an administrator, answers with;
+        ``left_out`` are scopes that the user did not tick (their last words do).
+        Raises ConsentError where Google does not go back at all.
+        """
+        target = asked.get("redirect_uri", "")
+        parts = urlsplit(target)
+        if asked.get("client_id") != CLIENT_ID:
+            raise ConsentError("Error 401: invalid_client. The OAuth client was not found.")
+        if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost"):
+            raise ConsentError("Error 400: redirect_uri_mismatch")
+        if asked.get("response_type") != "code" or not asked.get("scope"):
+            raise ConsentError("Error 400: invalid_request. Missing required parameter.")
+        if not asked.get("code_challenge") or asked.get("code_challenge_method") != "S256":
+            raise ConsentError("Error 400: invalid_request. code_challenge_method must be S256.")
+        wanted = tuple(asked["scope"].split())
+        if unknown := [scope for scope in wanted if scope not in SCOPES]:
+            raise ConsentError(f"Error 400: invalid_scope. {unknown[0]}")
+        told = {"state": asked.get("state", "")}
+        if refused:
+            return f"{target}?{urlencode(told | {'error': refused})}"
+        given = tuple(s for s in wanted if s.rpartition("/")[2] not in left_out)
+        code = f"4/sandbox-{secrets.token_urlsafe(24)}"
+        with self._lock:
+            self._codes[code] = _Code(
+                target, asked["code_challenge"], given, is_testing, self._now() + _CODE_SECONDS
+            )
+        return f"{target}?{urlencode(told | {'code': code, 'scope': ' '.join(given)})}"
 
     def issue(self) -> str:
         token = f"ya29.sandbox-{secrets.token_urlsafe(24)}"
@@ -83,6 +150,8 @@ class Tokens:
     def grant(self, form: Mapping[str, str], audience: str) -> tuple[int, dict[str, Any]]:
         """Answer a request to the token endpoint: HTTP status and JSON body."""
         kind = form.get("grant_type")
+        if kind == "authorization_code":
+            return self._exchange(form)
         if kind == "refresh_token":
             if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
                 return 401, _refusal("invalid_client", "The OAuth client was not found.")
@@ -94,12 +163,33 @@ class Tokens:
                 return 400, _refusal("invalid_grant", "Invalid JWT Signature.")
         else:
             return 400, _refusal("unsupported_grant_type", f"Invalid grant_type: {kind}")
-        return 200, {
+        return 200, self._bearer(SCOPES)
+
+    def _exchange(self, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        """A code for a refresh token: once, and for whoever asked for it."""
+        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+            return 401, _refusal("invalid_client", "The provided client secret is invalid.")
+        with self._lock:
+            known = self._codes.pop(form.get("code", ""), None)
+        if known is None or self._now() > known.until:
+            return 400, _refusal("invalid_grant", "Malformed auth code.")
+        if form.get("redirect_uri") != known.redirect_uri:
+            return 400, _refusal("redirect_uri_mismatch", "Bad Request")
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        challenge = urlsafe_b64encode(digest).decode().rstrip("=")
+        if not hmac.compare_digest(challenge, known.challenge):
+            return 400, _refusal("invalid_grant", "Invalid code verifier.")
+        # one and the same after each sign-in, so that it outlives the sandbox
+        told = self._bearer(known.scopes) | {"refresh_token": REFRESH_TOKEN}
+        if known.is_testing:
+            told["refresh_token_expires_in"] = TESTING_SECONDS
+        return 200, told
+
+    def _bearer(self, scopes: tuple[str, ...]) -> dict[str, Any]:
+        return {
             "access_token": self.issue(),
             "expires_in": self.lifetime_seconds,
-            "scope": "https://www.googleapis.com/auth/adwords "
-            "https://www.googleapis.com/auth/analytics.readonly "
-            "https://www.googleapis.com/auth/webmasters.readonly",
+            "scope": " ".join(scopes),
             "token_type": "Bearer",
         }
 
@@ -146,6 +236,26 @@ def write_service_account_file(path: Path, key: rsa.RSAPrivateKey, token_uri: st
                 "client_id": "100000000000000000001",
                 "token_uri": token_uri,
                 "universe_domain": "googleapis.com",
+            },
+            indent=2,
+        )
+    )
+
+
+def write_client_secrets_file(path: Path, auth_uri: str, token_uri: str) -> None:
+    """Write the JSON file that the Cloud console gives for a client of type Desktop app."""
+    path.touch(mode=0o600)
+    path.write_text(
+        json.dumps(
+            {
+                "installed": {
+                    "client_id": CLIENT_ID,
+                    "project_id": "koers-sandbox",
+                    "auth_uri": auth_uri,
+                    "token_uri": token_uri,
+                    "client_secret": CLIENT_SECRET,
+                    "redirect_uris": ["http://localhost"],
+                }
             },
             indent=2,
         )

@@ -1,13 +1,16 @@
 """Everything of the sandbox that speaks HTTP, on one port of 127.0.0.1.
 
 ========================  ======================================================
+``GET /auth``             OAuth consent: goes back to the application at once
 ``POST /token``           OAuth token endpoint
+``/v1beta/accountSum…``   GA4 Admin API: the properties
 ``/v1beta/properties/…``  GA4 Data API
 ``/webmasters/v3/…``      Search Console API
 ``POST /services/…``      Slack incoming webhooks
 ``/control``              what the sandbox is told: the day, faults; who called
 ``/control/restate``      POST a `Restatement` or several; DELETE takes them all back
-``/control/clock``        POST ``advance_seconds``: quotas and the like that last end sooner
+``/control/clock``        POST ``advance_seconds``: quotas and the like that last end sooner;
+                          ``date_header_seconds``: so far off is the Date of every answer
 ========================  ======================================================
 """
 
@@ -19,6 +22,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -27,14 +31,14 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from connectors.sandbox import ga4_server, poison, slack_api, slack_webhook
-from connectors.sandbox.errors import ApiError
+from connectors.sandbox.errors import ApiError, fault_error, token_error
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.ga4_server import Ga4Service
 from connectors.sandbox.restatements import Restatement
 from connectors.sandbox.search_console_server import SearchConsoleError, SearchConsoleService
 from connectors.sandbox.slack_webhook import SlackInbox
 from connectors.sandbox.state import CallLog, Clock
-from connectors.sandbox.tokens import Tokens
+from connectors.sandbox.tokens import ConsentError, Tokens
 from connectors.sandbox.world import World
 
 MAX_BODY_BYTES = 20_000_000
@@ -103,10 +107,15 @@ class Site:
         self.set_as_of = set_as_of
         self.world = world
         self.endpoints: dict[str, Any] = {}
+        self.date_header_seconds = 0.0
 
     def answer(self, call: Call) -> Reply:
+        if call.path == "/auth":
+            return self._consent(call)
         if call.path == "/token":
             return self._token(call)
+        if call.path == "/v1beta/accountSummaries":
+            return self._ga4_accounts(call)
         if call.path.startswith("/v1beta/"):
             return self._ga4(call)
         if match := _SITES.fullmatch(call.path):
@@ -123,6 +132,30 @@ class Site:
 
     # --- OAuth --------------------------------------------------------------------------------
 
+    def _consent(self, call: Call) -> Reply:
+        """Google's pages with the user's clicks left out.
+
+        Faults of the method ``auth``: ``permission`` is a user who does not allow it
+        (``reason`` another error that comes back), ``refusal`` one who unticks the
+        scopes named in ``detail``, ``token_expired`` a consent screen in Testing.
+        """
+        asked = {name: values[0] for name, values in call.query.items()}
+        fault = self.faults.take("oauth", "auth")
+        kind = fault.kind if fault else None
+        try:
+            target = self.tokens.consent(
+                asked,
+                refused=(fault.reason or "access_denied") if fault and kind == "permission" else "",
+                left_out=tuple((fault.detail or "").split()) if fault and kind == "refusal" else (),
+                is_testing=kind == "token_expired",
+            )
+        except ConsentError as error:
+            reply = Reply.text(400, str(error))
+        else:
+            reply = Reply.text(302, "", Location=target)
+        self.calls.add("oauth", "auth", None, reply.status, scope=asked.get("scope"))
+        return reply
+
     def _token(self, call: Call) -> Reply:
         if call.method != "POST":
             return Reply.json(405, {"error": "invalid_request"})
@@ -138,6 +171,43 @@ class Site:
         return reply
 
     # --- GA4 ----------------------------------------------------------------------------------
+
+    def _ga4_accounts(self, call: Call) -> Reply:
+        """Every property under one account per shop.
+
+        https://developers.google.com/analytics/devguides/config/admin/v1/rest/v1beta/accountSummaries/list
+        """
+        fault = self.faults.take("ga4", "ListAccountSummaries")
+        error = token_error(self.tokens.check(call.authorization)) or (
+            fault_error(fault) if fault else None
+        )
+        if error:
+            self.calls.add("ga4", "ListAccountSummaries", None, error.status)
+            return Reply.json(error.http_status, error.to_json())
+        size = min(int(call.query.get("pageSize", ["50"])[0]), 200)
+        start = int(call.query.get("pageToken", ["0"])[0])
+        held = self.world.ga4_properties
+        summaries = [
+            {
+                "name": f"accountSummaries/9{one.property_id}",
+                "account": f"accounts/9{one.property_id}",
+                "displayName": one.name,
+                "propertySummaries": [
+                    {
+                        "property": f"properties/{one.property_id}",
+                        "displayName": f"{one.name} (GA4)",
+                        "propertyType": "PROPERTY_TYPE_ORDINARY",
+                        "parent": f"accounts/9{one.property_id}",
+                    }
+                ],
+            }
+            for one in held[start : start + size]
+        ]
+        told: dict[str, Any] = {"accountSummaries": summaries}
+        if start + size < len(held):
+            told["nextPageToken"] = str(start + size)
+        self.calls.add("ga4", "ListAccountSummaries", None, fault.kind if fault else "OK")
+        return Reply.json(200, told, fault)
 
     def _ga4(self, call: Call) -> Reply:
         try:
@@ -256,7 +326,9 @@ class Site:
                 self.faults.clear()
                 return Reply.json(200, self._state())
             if what == ("POST", "/control/clock"):
-                self.faults.advance(float(json.loads(call.body)["advance_seconds"]))
+                said = json.loads(call.body)
+                self.faults.advance(float(said.get("advance_seconds", 0)))
+                self.date_header_seconds = float(said.get("date_header_seconds", 0))
                 return Reply.json(200, self._state())
             if what == ("POST", "/control/restate"):
                 said = json.loads(call.body)
@@ -323,6 +395,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def version_string(self) -> str:
         return "Koers sandbox"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        moment = time.time() if timestamp is None else timestamp
+        return super().date_time_string(moment + self.server.site.date_header_seconds)
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)

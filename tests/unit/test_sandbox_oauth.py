@@ -4,13 +4,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from google.auth import crypt, jwt
 
 from connectors.sandbox import tokens as oauth
 from connectors.sandbox.certificate import ensure_certificate
-from connectors.sandbox.tokens import Tokens, load_service_key
+from connectors.sandbox.tokens import ConsentError, Tokens, load_service_key
 
 TOKEN_URI = "http://127.0.0.1:8471/token"
 
@@ -52,6 +53,81 @@ def test_a_bad_request_for_a_token_is_named(
 
     assert (answer[0], answer[1]["error"]) == (status, error)
     assert "access_token" not in answer[1]
+
+
+# RFC 7636, appendix B: a verifier and its challenge
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+REDIRECT = "http://127.0.0.1:5555/"
+
+
+def consent_form(**changes: str) -> dict[str, str]:
+    return {
+        "client_id": oauth.CLIENT_ID,
+        "redirect_uri": REDIRECT,
+        "response_type": "code",
+        "scope": " ".join(oauth.SCOPES),
+        "state": "s1",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        **changes,
+    }
+
+
+def code_form(tokens: Tokens, **changes: str) -> dict[str, str]:
+    back = parse_qs(urlsplit(tokens.consent(consent_form())).query)
+    return {
+        "grant_type": "authorization_code",
+        "client_id": oauth.CLIENT_ID,
+        "client_secret": oauth.CLIENT_SECRET,
+        "code": back["code"][0],
+        "redirect_uri": REDIRECT,
+        "code_verifier": VERIFIER,
+        **changes,
+    }
+
+
+def test_a_code_buys_a_refresh_token_once() -> None:
+    tokens = Tokens()
+    form = code_form(tokens)
+    status, told = tokens.grant(form, TOKEN_URI)
+    again = tokens.grant(form, TOKEN_URI)
+
+    assert (status, told["refresh_token"]) == (200, oauth.REFRESH_TOKEN)
+    assert told["scope"].split() == list(oauth.SCOPES)
+    assert "refresh_token_expires_in" not in told
+    assert (again[0], again[1]["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "error"),
+    [
+        ({"code_verifier": "another"}, 400, "invalid_grant"),
+        ({"redirect_uri": "http://127.0.0.1:6666/"}, 400, "redirect_uri_mismatch"),
+        ({"client_secret": "wrong"}, 401, "invalid_client"),
+    ],
+)
+def test_a_code_is_for_whoever_asked_for_it(
+    changes: dict[str, str], status: int, error: str
+) -> None:
+    tokens = Tokens()
+    answer = tokens.grant(code_form(tokens, **changes), TOKEN_URI)
+
+    assert (answer[0], answer[1]["error"]) == (status, error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"client_id": "other"}, "invalid_client"),
+        ({"redirect_uri": "https://example.nl/"}, "redirect_uri_mismatch"),
+        ({"code_challenge_method": "plain"}, "code_challenge_method"),
+        ({"scope": "https://www.googleapis.com/auth/drive"}, "invalid_scope"),
+    ],
+)
+def test_consent_is_refused_on_the_page_itself(changes: dict[str, str], said: str) -> None:
+    with pytest.raises(ConsentError, match=said):
+        Tokens().consent(consent_form(**changes))
 
 
 def test_only_the_sandboxs_own_service_account_is_believed(tmp_path: Path) -> None:
