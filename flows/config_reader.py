@@ -17,10 +17,21 @@ from typing import Any, Literal, TypeVar
 
 from flows import literals as read
 from flows import shapes
+from flows.branding import (
+    LIGHT_GROUNDS,
+    SHAPE_CONTRAST,
+    TEXT_CONTRAST,
+    LogoError,
+    color_of,
+    contrast,
+    read_logo,
+    readable,
+)
 from flows.kpis import Kpi
 from flows.literals import PERIOD_EXPECTED, Skip, Wrong, listed, quoted, suggest
 from flows.settings import (
     Agreed,
+    Brand,
     Client,
     ClientSource,
     Escalation,
@@ -101,6 +112,8 @@ _MISSING = {
 
 # A status is left ten points further than where it is entered: two may not overlap.
 _LEAST_GAP = 0.1
+# What is beside the clients' pages in the folder of reports.
+_OWN_PAGES = ("index",)
 
 # AdvertisingChannelType and Device of the Google Ads API v26 (google/ads/googleads/v26/enums);
 # only used to recognise a slip, so a new value does no harm
@@ -490,6 +503,9 @@ class KoersReader(FileReader):
             default = self.root / str(shapes.KoersFile.model_fields[key].default)
             values[key] = self.read(root, key, "", self.path, default)
         values["landing_retention_days"] = self.read(root, "landing_retention", "", read.days, 90)
+        values["report_keep_days"] = self.read(root, "report_keep", "", read.days, 90)
+        values["locale"] = self.locale(root, "") or "nl"
+        values["brand"] = self.brand(root)
         values["schedule"] = self.schedule(root)
         routes = self.routes(root)
         fallback = self.read(root, "fallback", "", read.scalar_text, None)
@@ -523,6 +539,44 @@ class KoersReader(FileReader):
             cron=self.read(node, "cron", "schedule", read.cron, default.cron),
             timezone=self.read(node, "timezone", "schedule", read.time_zone, default.timezone),
         )
+
+    def brand(self, root: Node) -> Brand:
+        """How the agency shows itself; what cannot be shown well is a warning, no error."""
+        node = self.mapping(root, "brand", "")
+        if node is None:
+            return Brand()
+        self.has_keys(node, "brand", shapes.Brand)
+        logo = self.read(node, "logo", "brand", self.path, None)
+        if logo is not None:
+            try:
+                read_logo(logo)
+            except LogoError as problem:
+                at = node.get("logo") or node
+                self.tell(at, "brand.logo", problem.problem, problem.expected, "warning")
+                logo = None
+        return Brand(
+            name=self.read(node, "name", "brand", read.scalar_text, ""),
+            logo=logo,
+            color=self.color(node, "color", TEXT_CONTRAST),
+            accent=self.color(node, "accent", SHAPE_CONTRAST),
+        )
+
+    def color(self, brand: Node, key: str, least: float) -> str | None:
+        """A colour that can be seen on white; of one that cannot a darker shade is used."""
+        said = self.read(brand, key, "brand", read.scalar_text, None)
+        if said is None:
+            return None
+        at, place = brand.get(key) or brand, f"brand.{key}"
+        color = color_of(said)
+        if color is None:
+            self.tell(at, place, f"{quoted(said)} is not a colour", 'expected one like "#00aa55"')
+            return None
+        found = min(contrast(color, ground) for ground in LIGHT_GROUNDS)
+        if found < least:
+            problem = f"{color} is hard to see on white: the contrast is {found:.1f}"
+            shade = readable(color, LIGHT_GROUNDS, least)
+            self.tell(at, place, problem, f"WCAG AA asks for {least:g}; {shade} is used", "warning")
+        return color
 
     def smtp(self, root: Node) -> Smtp | None:
         node = self.mapping(root, "smtp", "")
@@ -1434,7 +1488,10 @@ def _client_paths(config_dir: Path, findings: list[Finding]) -> list[Path]:
     for path in found:
         if path.name.startswith("."):
             continue
-        if path.suffix == ".yaml":
+        if path.stem in _OWN_PAGES and path.suffix == ".yaml":
+            problem = f"a client called {path.stem} would write over a page of the reports"
+            findings.append(Finding(str(path), 1, "file", problem, "call the file otherwise"))
+        elif path.suffix == ".yaml":
             paths.append(path)
         elif path.suffix in (".yml", ".YAML", ".YML", ".json"):
             expected = f"rename it to {path.stem}.yaml"

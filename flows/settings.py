@@ -22,6 +22,7 @@ from flows.yaml_loader import ConfigError, Finding
 __all__ = [
     "TOLD_UNASKED",
     "Agreed",
+    "Brand",
     "Client",
     "ClientSource",
     "ConfigError",
@@ -377,6 +378,15 @@ class Smtp(Model):
     from_: str
 
 
+class Brand(Model):
+    """How the agency shows itself. Colours are `#rrggbb`, the logo is a path that is absolute."""
+
+    name: str = ""
+    logo: Path | None = None
+    color: str | None = None
+    accent: str | None = None
+
+
 class Settings(Model):
     """Everything that is configured. Paths are absolute."""
 
@@ -387,6 +397,9 @@ class Settings(Model):
     landing: Path
     landing_retention_days: int = 90
     report_dir: Path
+    report_keep_days: int = 90
+    locale: Literal["nl", "en"] = "nl"  # of the overview of all clients
+    brand: Brand = Brand()
     schedule: Schedule = Schedule()
     sources: dict[str, Source] = {}
     routes: dict[str, Route] = {}

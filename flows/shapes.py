@@ -16,6 +16,7 @@ SOURCES = ("google_ads", "ga4", "search_console")
 
 Text = Annotated[str, Field(min_length=1)]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-10-01"])]
+Color = Annotated[str, Field(pattern=r"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$", examples=["#00aa55"])]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", examples=["sanne@example.nl"])]
 Secret = Annotated[str, Field(pattern=r"^(env|file):.+$", examples=["env:KOERS_SECRET"])]
 TextOrSecret = Annotated[str, Field(min_length=1, examples=["env:KOERS_SECRET"])]
@@ -196,6 +197,15 @@ class Tuning(Shape):
     )
 
 
+class Brand(Shape):
+    """How the agency shows itself in reports and mail."""
+
+    name: Text | None = Field(None, description="The agency's name")
+    logo: Text | None = Field(None, description="A small .png or .svg; it goes into every page")
+    color: Color | None = Field(None, description="Of links, buttons and the line on top")
+    accent: Color | None = Field(None, description="Of the end of that line")
+
+
 class KoersFile(Shape):
     """What holds for all clients."""
 
@@ -206,6 +216,9 @@ class KoersFile(Shape):
         "90 days", description="After this long, old landing files are folded into one"
     )
     report_dir: Text = Field("report", description="Folder for the reports")
+    report_keep: Days = Field("90 days", description="How long the dated copies of reports stay")
+    locale: Locale = Field("nl", description="Language of the overview of all clients")
+    brand: Brand | None = Field(None, description="Name, logo and colours of the agency")
     schedule: Schedule | None = None
     sources: Sources | None = None
     routes: dict[str, Route] | None = Field(None, description="Where digests go, by name")
