@@ -167,6 +167,10 @@ class GoogleAds:
                     told = _scoped(problem, "account")
                     yield Account(self.source, root, status="refused", problem=told)
 
+    def accessible_customers(self) -> list[str]:
+        """Return the customers that the user opens without a manager: managers and accounts."""
+        return self._accessible_ids()
+
     def _accessible_ids(self) -> list[str]:
         service = import_module(f"{_SERVICES}.services.customer_service")
         transport = service.CustomerServiceClient.get_transport_class("grpc")(channel=self._channel)
