@@ -41,10 +41,14 @@ def target_rows(
 ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Headings and rows: one line a target, its segments indented below.
 
-    ``settled`` leaves out the days whose conversions are still arriving; where
-    there is one, the status rests on it.
+    ``adjusted`` accounts for the conversions that are still arriving; where there
+    is one, the status rests on it. ``due now`` is what the goal asks for by now,
+    ``ends at`` and ``odds`` where it is going and the chance of making it.
     """
-    headings = ("", "client", "target", "status", "value", "settled", "expected", "goal", "as of")
+    headings = (
+        "", "client", "target", "status", "value", "adjusted", "due now", "goal", "ends at",
+        "odds", "as of",
+    )  # fmt: skip
     rows = []
     for e in evaluations:
         name = f"  {shortened(e.segment_label)}" if e.segment else e.target_id
@@ -58,6 +62,8 @@ def target_rows(
                 _figure(e.adjusted_value),
                 _figure(e.expected),
                 _figure(e.goal),
+                _figure(e.projected),
+                _odds(e.probability),
                 e.as_of,
             )
         )
@@ -72,6 +78,15 @@ def _figure(value: float | None) -> str | None:
     if value is None:
         return None
     return f"{value:,.4f}" if abs(value) < 10 else f"{value:,.2f}"
+
+
+def _odds(probability: float | None) -> str | None:
+    """In tens: the percent is not known better than that."""
+    if probability is None:
+        return None
+    if probability < 0.1:
+        return "<10%"
+    return ">90%" if probability > 0.9 else f"~{round(probability * 10) * 10}%"
 
 
 def evaluations_as_dicts(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:

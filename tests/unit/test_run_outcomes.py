@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from flows.plan import Found
 from flows.project import Project, open_project
 from flows.settings import ConfigError
 from flows.starter import write_starter
+from flows.summary import target_rows
+from flows.targets.evaluation import Evaluation
 
 DAY = date(2026, 11, 20)
 
@@ -145,3 +147,26 @@ def test_another_try_says_of_what_and_why(
     with caplog.at_level(logging.WARNING, logger="koers"):
         assert DirectEngine(project).map(step, [("shop", "ga4")]) == ["there"]
     assert caplog.messages == ["shop ga4: the line is busy; again in 0 s"]
+
+
+def test_odds_are_told_in_tens() -> None:
+    def told(probability: float | None) -> str | None:
+        one = Evaluation(
+            client="c",
+            target_id="t",
+            segment="",
+            segment_label="",
+            as_of=date(2026, 11, 20),
+            known_at=datetime(2026, 11, 20, 6, tzinfo=UTC),
+            status="on_track",
+            reason="on_level",
+            goal=4.0,
+            probability=probability,
+        )
+        headings, (row,) = target_rows([one])
+        found: str | None = dict(zip(headings, row, strict=True))["odds"]
+        return found
+
+    assert [told(p) for p in (None, 0.04, 0.12, 0.68, 0.97)] == [
+        None, "<10%", "~10%", "~70%", ">90%",
+    ]  # fmt: skip
