@@ -56,6 +56,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _rows(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
+    return int(text)
+
+
 def _share(text: str) -> float:
     number = text.removesuffix("%")
     try:
@@ -312,6 +318,42 @@ def make_parser() -> argparse.ArgumentParser:
         _notify,
         "Send what waits in the outbox",
         [*stored, part.client, part.any_day, part.already_direct],
+    )
+    export = add(
+        "export",
+        _export,
+        "Write the targets and the figures of every KPI as CSV, Parquet or Excel",
+        [*stored, part.client, part.as_of, part.already_direct],
+    )
+    export.add_argument("--format", choices=("csv", "parquet", "xlsx"), default="csv")
+    export.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to (default: export/ beside the reports)"
+    )
+    export.add_argument(
+        "--kpi", action="append", metavar="NAME", help="only this KPI; may be given more than once"
+    )
+    export.add_argument(
+        "--from", dest="from_day", type=_day, metavar="D", help="no days before this one"
+    )
+    export.add_argument(
+        "--bom", action="store_true", help="begin a CSV as Excel wants it to read UTF-8"
+    )
+    query = add(
+        "query",
+        _query,
+        "Ask the published copy of the warehouse something in SQL; it can only be read",
+        [*stored, part.of_all],
+    )
+    query.add_argument("sql", metavar="SQL", help="one statement, or - to read it from stdin")
+    query.add_argument("--format", choices=("table", "csv", "json", "parquet"))
+    query.add_argument(
+        "--out", type=Path, metavar="FILE", help="write a file: .csv, .json or .parquet"
+    )
+    query.add_argument(
+        "--limit",
+        type=_rows,
+        metavar="N",
+        help="at most N rows (default: 100 in a table on a terminal, else all)",
     )
     add("serve", _serve, "Run the daily schedule and the backfill deployment", stored)
     add(
@@ -827,6 +869,66 @@ def _status(asked: argparse.Namespace) -> int:
     return OK
 
 
+def _export(asked: argparse.Namespace) -> int:
+    from flows.exports import export
+    from flows.project import chosen_clients, open_project
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        exported = export(
+            project,
+            chosen_clients(project, asked.client),
+            asked.out or project.settings.report_dir.parent / "export",
+            asked.format,
+            as_of=asked.as_of,
+            first_day=asked.from_day,
+            kpis=asked.kpi or (),
+            with_bom=asked.bom,
+        )
+    _tell(exported, asked)
+    return OK
+
+
+def _query(asked: argparse.Namespace) -> int:
+    from flows import query
+    from flows.project import open_project
+
+    form: Any = asked.format or (asked.out.suffix.removeprefix(".") if asked.out else "table")
+    if asked.json and not asked.out:
+        form = "json"
+    if asked.out and form not in ("csv", "json", "parquet"):
+        _complain(f"--out {asked.out}: name it .csv, .json or .parquet, or say --format")
+        return USAGE
+    if form == "parquet" and not asked.out:
+        _complain("--format parquet is a file: say which with --out FILE")
+        return USAGE
+    sql = sys.stdin.read() if asked.sql == "-" else asked.sql
+    is_screen = sys.stdout.isatty()
+    try:
+        with (
+            open_project(asked.config, asked.lock_wait) as project,
+            query.answering(project, sql) as answer,
+        ):
+            if asked.out:
+                count = query.write_answer(answer, asked.out, form, asked.limit, _as_json)
+                if asked.json:
+                    _say_json({"path": str(asked.out), "rows": count})
+                else:
+                    _say(f"wrote {asked.out}: {count:,} rows")
+            elif form == "json":
+                _say_json(query.as_document(answer, asked.limit))
+            elif form == "csv":
+                for line in query.as_csv(answer, asked.limit):
+                    _write(line)
+            else:
+                is_all = asked.limit is not None or not is_screen
+                limit = asked.limit if is_all else query.SCREEN_ROWS
+                _say(query.in_table(answer, limit, is_screen=is_screen))
+    except query.QueryError as wrong:
+        _complain(str(wrong))
+        return USAGE
+    return OK
+
+
 # --- saying it --------------------------------------------------------------------------------
 
 
@@ -878,8 +980,16 @@ def _say(text: str) -> None:
 
 def _say_json(document: dict[str, Any]) -> None:
     has_any_sign = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    _write(f"{_as_json(document, has_any_sign)}\n")
+
+
+def _as_json(document: dict[str, Any], has_any_sign: bool = True) -> str:
+    """A document as text; a sign that would move or turn round a terminal is escaped."""
     told = json.dumps(document, ensure_ascii=not has_any_sign, indent=2, default=str)
-    _write(f"{told}\n")
+    if told.isascii() and "\x7f" not in told:
+        return told
+    # only texts hold any: json.dumps itself writes printable signs and line ends
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in told)
 
 
 def _complain(text: str) -> None:
