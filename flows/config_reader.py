@@ -68,6 +68,7 @@ _SECRET = re.compile(
     r"hooks\.slack\.com/|\bxox[a-z]-|\bya29\.|\b1//0|\bGOCSPX-|-----BEGIN |://[^/\s]*:[^/\s]*@"
 )
 _SECRET_EXPECTED = "write env:NAME or file:PATH"  # noqa: S105 - a hint
+_REFERENCES = ("env:", "file:", "keyring:", "prefect:")
 _OAUTH = ("client_id", "client_secret", "refresh_token")
 _SHARED = (
     *_OAUTH,
@@ -75,6 +76,7 @@ _SHARED = (
     "json_key_file_path",
     "login_customer_id",
     "token_uri",
+    "auth_uri",
     "ca_file",
     "restatement_days",
     "timeout_seconds",
@@ -294,10 +296,10 @@ class FileReader:
             raise Wrong(f"{quoted(text)} is not a path", "expected a path") from None
 
     def secret(self, node: Node) -> SecretRef:
-        """``env:NAME`` or ``file:PATH``; what else stands there is never repeated."""
+        """``env:NAME``, ``file:PATH`` and so on; what else stands there is never repeated."""
         if node.is_broken:
             raise Skip
-        if not isinstance(node.value, dict | list) and node.text.startswith(("env:", "file:")):
+        if not isinstance(node.value, dict | list) and node.text.startswith(_REFERENCES):
             return self.reference(node)
         if node.is_null or isinstance(node.value, dict | list):
             raise Wrong(f"is {node.kind}", _SECRET_EXPECTED)
@@ -309,6 +311,10 @@ class FileReader:
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
                 raise Wrong("names no environment variable", "expected env:NAME")
             return SecretRef(kind="env", name=name, file=self.file, line=node.line)
+        if kind == "keyring" or kind == "prefect":
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+                raise Wrong(f"names nothing of {kind}", f"expected {kind}:NAME")
+            return SecretRef(kind=kind, name=name, file=self.file, line=node.line)
         if not name.strip():
             raise Wrong("names no file", "expected file:PATH")
         path = self.place(name.strip())
@@ -316,7 +322,7 @@ class FileReader:
 
     def text_or_secret(self, node: Node) -> SecretRef | str:
         text = read.scalar_text(node)
-        return self.reference(node) if text.startswith(("env:", "file:")) else text
+        return self.reference(node) if text.startswith(_REFERENCES) else text
 
     def hide_secrets(self, node: Node, place: str = "") -> Node:
         """Note what looks like a secret wherever it stands, and take it out of the tree."""
@@ -661,6 +667,8 @@ class KoersReader(FileReader):
             "json_key_file_path": self.key_file,
             "login_customer_id": read.customer_id,
             "token_uri": read.url,
+            "auth_uri": read.url,
+            "admin_endpoint": read.url,
             "endpoint": read.url if rest else read.host_port,
             "ca_file": self.path,
             "restatement_days": lambda n: read.whole(n, 1, 400),
@@ -687,7 +695,7 @@ class KoersReader(FileReader):
     def key_file(self, node: Node) -> SecretRef | Path:
         """The path of a service account's key, or a variable that holds the path."""
         text = read.scalar_text(node, "expected a path")
-        if text.startswith("env:"):
+        if text.startswith(("env:", "keyring:", "prefect:")):
             return self.reference(node)
         if text.startswith("file:"):
             return Path(self.reference(node).name)

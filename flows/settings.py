@@ -54,10 +54,13 @@ class Model(BaseModel):
 
 
 class SecretRef(Model):
-    """Where a secret is kept: ``env:NAME`` or ``file:PATH``. Never the secret itself."""
+    """Where a secret is kept: ``env:NAME``, ``file:PATH``, ``keyring:NAME`` or ``prefect:NAME``.
 
-    kind: Literal["env", "file"]
-    name: str  # the variable, or the absolute path
+    Never the secret itself.
+    """
+
+    kind: Literal["env", "file", "keyring", "prefect"]
+    name: str  # the variable, the absolute path, or the name in the keyring or of the block
     file: str = ""  # the YAML file and line that refer to it
     line: int = 0
 
@@ -69,7 +72,17 @@ class SecretRef(Model):
 
         Raises ConfigError that names the YAML line when it is unset, empty or unreadable.
         """
-        if self.kind == "env":
+        expected = "set it" if self.kind == "env" else "write the secret into it"
+        if self.kind in ("keyring", "prefect"):
+            from flows import secret_stores
+
+            stores = {"keyring": secret_stores.from_keyring, "prefect": secret_stores.from_prefect}
+            found = problem = ""
+            try:
+                found = stores[self.kind](self.name)
+            except secret_stores.SecretStoreError as e:
+                problem, expected = e.problem, e.expected
+        elif self.kind == "env":
             found = (os.environ if environment is None else environment).get(self.name, "")
             problem = f"the environment variable {self.name} is not set"
         else:
@@ -80,7 +93,6 @@ class SecretRef(Model):
                 reason = getattr(e, "strerror", None) or "not text"
                 problem = f"the file {self.name} cannot be read ({reason})"
         if not found.strip():
-            expected = "set it" if self.kind == "env" else "write the secret into it"
             raise ConfigError(
                 findings=[Finding(self.file or "settings", self.line, str(self), problem, expected)]
             )
@@ -333,7 +345,9 @@ class Source(Model):
     json_key_file_path: SecretRef | Path | None = None
     login_customer_id: str | None = None
     token_uri: str | None = None
+    auth_uri: str | None = None  # where a user signs in, when it is not at Google
     endpoint: str | None = None
+    admin_endpoint: str | None = None  # of the API that lists GA4's properties
     ca_file: Path | None = None
     restatement_days: int | None = None
     timeout_seconds: float | None = None
@@ -347,7 +361,8 @@ class Source(Model):
         """
         findings: list[Finding] = []
         values: dict[str, Any] = {}
-        for name in [n for n in type(self).model_fields if n != "restatement_days"]:
+        of_others = ("restatement_days", "auth_uri", "admin_endpoint")
+        for name in [n for n in type(self).model_fields if n not in of_others]:
             value = getattr(self, name)
             if isinstance(value, SecretRef):
                 try:

@@ -18,7 +18,9 @@ Text = Annotated[str, Field(min_length=1)]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-10-01"])]
 Color = Annotated[str, Field(pattern=r"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$", examples=["#00aa55"])]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", examples=["sanne@example.nl"])]
-Secret = Annotated[str, Field(pattern=r"^(env|file):.+$", examples=["env:KOERS_SECRET"])]
+Secret = Annotated[
+    str, Field(pattern=r"^(env|file|keyring|prefect):.+$", examples=["env:KOERS_SECRET"])
+]
 TextOrSecret = Annotated[str, Field(min_length=1, examples=["env:KOERS_SECRET"])]
 Number = Annotated[float, Field(ge=0)]
 Amount = (
@@ -78,6 +80,7 @@ class Source(Shape):
         None, description="A service account's key file, instead of the three keys above"
     )
     token_uri: Text | None = Field(None, description="OAuth token endpoint, if not Google's own")
+    auth_uri: Text | None = Field(None, description="Where a user signs in, if not at Google's own")
     endpoint: Text | None = Field(
         None, description="host:port for gRPC, a URL for REST; only for a proxy or the sandbox"
     )
@@ -105,6 +108,9 @@ class Ga4(Source):
     developer_token: Secret | None = Field(None, description="Not used by GA4")
     login_customer_id: AccountId | None = Field(None, description="Not used by GA4")
     transport: Literal["grpc", "rest"] = Field("grpc", description="Protocol to the API")
+    admin_endpoint: Text | None = Field(
+        None, description="A URL: where the list of properties is read; only for the sandbox"
+    )
 
 
 class SearchConsole(Source):
