@@ -119,7 +119,9 @@ def evaluate(
         for part, claim in zip(parts, claimed, strict=True)
     ]
     parts.sort(key=lambda part: (part.segment_label, part.segment))
-    return [judge.combined(judge.one(total), parts), *parts]
+    # the verdict of the day before is that of all segments together, not of the whole scope
+    whole = replace(judge, earlier={}).one(total)
+    return [judge.combined(whole, parts), *parts]
 
 
 def _of_this_goal(earlier: Mapping[str, Earlier], version: str) -> dict[str, Earlier]:

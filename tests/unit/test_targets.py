@@ -736,6 +736,36 @@ def test_a_change_of_status_is_told_when_it_lasts_and_an_edited_goal_at_once() -
     assert told(harder, before).status == "off_track"
 
 
+def test_a_scope_that_does_well_is_not_held_back_by_what_was_said_of_its_segments() -> None:
+    before = {"": Earlier(date(2026, 11, 19), "off_track", target_version=version_of(EACH))}
+    parts = (campaign("1", 5), campaign("2", 4.4))
+    fresh = Freshness(date(2026, 11, 19), date(2026, 11, 19))
+
+    def told(earlier: dict[str, Earlier]) -> Evaluation:
+        return evaluate(
+            EACH, RAW_ROAS, "c", campaign("", 4.6), parts, fresh, DAY, NOON, 0, earlier
+        )[0]
+
+    first = told(before)
+    assert (first.status, first.details["candidate"]) == ("off_track", "on_track")
+    again = {"": Earlier.of(date(2026, 11, 19), first.status, first.details)}
+    assert told(again).status == "on_track"
+
+
+def test_a_campaign_that_only_looks_bad_makes_the_target_at_risk_at_most() -> None:
+    # nineteen campaigns well above the goal; one whose few orders happen to be small
+    parts = [campaign(str(i), 5) for i in range(19)]
+    unlucky = series(
+        days(OCT, date(2026, 11, 19), lambda i: 1800.0 if i % 10 == 0 else 180.0, 100),
+        "x",
+        ("EUR",),
+    )
+    told = judge(EACH, RAW_ROAS, campaign("", 4.9), DAY, (*parts, unlucky))
+    one = next(part for part in told if part.segment == "x")
+    assert (one.status, one.details["claimed"]) == ("off_track", 0)
+    assert (told[0].status, told[0].details["claimed"]) == ("at_risk", 0)
+
+
 # --- properties -------------------------------------------------------------------------------
 
 quick = settings(deadline=None, max_examples=60, database=None)  # busy machines are slow at times
