@@ -756,7 +756,7 @@ def test_a_campaign_that_only_looks_bad_makes_the_target_at_risk_at_most() -> No
     # nineteen campaigns well above the goal; one whose few orders happen to be small
     parts = [campaign(str(i), 5) for i in range(19)]
     unlucky = series(
-        days(OCT, date(2026, 11, 19), lambda i: 1800.0 if i % 10 == 0 else 180.0, 100),
+        days(OCT, date(2026, 11, 19), lambda i: 1500.0 if i % 10 == 0 else 150.0, 100),
         "x",
         ("EUR",),
     )
