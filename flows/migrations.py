@@ -54,6 +54,26 @@ MIGRATIONS: tuple[Migration, ...] = (
             "target_version varchar, definition json, seen_at timestamp)",
         ),
     ),
+    Migration(
+        4,
+        "a route knows since when it was told of a trouble, and a target can be snoozed",
+        (
+            *(
+                f"alter table if exists ops.alert_state add column if not exists {name} {kind}"
+                for name, kind in (
+                    ("occurrence", "date"),
+                    ("said_on", "date"),
+                    ("trouble_on", "date"),
+                    ("target_version", "varchar"),
+                )
+            ),
+            # how the channel knows a message that arrived, and what a fallback is in place of
+            "alter table if exists ops.outbox add column if not exists receipt varchar",
+            "alter table if exists ops.outbox add column if not exists fallback_of varchar",
+            "create table if not exists ops.snoozes (client varchar, target_id varchar, "
+            "until date, because varchar, made_at timestamp)",
+        ),
+    ),
 )
 VERSION = MIGRATIONS[-1].version
 

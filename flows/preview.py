@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from flows import readings
-from flows.alerts.digest import TOLD_OF_SEGMENTS, build_digest
+from flows.alerts.machine import Hearing, State, advance
 from flows.arrivals import Arrival
 from flows.as_known import Past, mornings_of
 from flows.kpis import Kpi
@@ -26,7 +26,7 @@ from flows.landing import now
 from flows.literals import suggest
 from flows.project import Project
 from flows.report.model import ClientView
-from flows.settings import ConfigError, Target, Tuning
+from flows.settings import ConfigError, Route, Target, Tuning
 from flows.summary import as_table, shortened
 from flows.targets.completeness import IntArray, Reads
 from flows.targets.cube import KpiCube
@@ -350,21 +350,23 @@ def _morning(e: Evaluation, is_known: bool) -> Morning:
 
 
 def messages_of(views: Sequence[ClientView], target_id: str) -> Iterator[Message]:
-    """The digests that a route of this target alone would have been sent, by the digests' rules."""
-    told: dict[tuple[str, str], Status] = {}
+    """The digests that a daily route of this target alone would have been sent."""
+    hearing = Hearing(Route(name="preview"), frozenset({target_id}))
+    state: State = {}
+    last_on: date | None = None
     for view in views:
-        digest = build_digest(view, "preview", view.client.locale, told, {target_id})
-        if digest is not None:
+        told = advance(view, hearing, state, last_on)
+        if told is None:
+            continue
+        state, last_on = told.state, view.as_of
+        if told.digest is not None:
             yield Message(
                 view.as_of,
                 tuple(
                     (item.evaluation.segment_label or "total", item.evaluation.status)
-                    for item in digest.changed
+                    for item in told.digest.changed
                 ),
             )
-        for e in verdicts_of([view]):
-            if not e.segment or e.status in TOLD_OF_SEGMENTS:
-                told[e.target_id, e.segment] = e.status
 
 
 # --- what is known now, made as young as it was -----------------------------------------------

@@ -49,7 +49,7 @@ from flows.warehouse import (
 log = logging.getLogger("koers")
 
 # what was said and to whom (no platform can tell it again), and which accounts refuse
-CARRIED = ("evaluations", "target_versions", "outbox", "alert_state", "accounts")
+CARRIED = ("evaluations", "target_versions", "outbox", "alert_state", "snoozes", "accounts")
 
 # columns that a migration gave another name
 RENAMED = {"settled_value": "adjusted_value"}

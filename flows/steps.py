@@ -12,25 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
-import duckdb
 import pyarrow as pa
 
 from connectors.base import (
     Account,
     DateWindow,
-    MailMessage,
-    SlackMessage,
     Slice,
     SourceError,
 )
 from connectors.registry import SOURCES
 from connectors.tables import tables_of
 from flows import folding, intake, readings
-from flows.alerts import outbox
-from flows.alerts.digest import build_digest, routed_targets
-from flows.alerts.state import load_told, record_told, told_through
+from flows.alerts import news
 from flows.database_file import WarehouseError, require_space
 from flows.goal_versions import record_versions
 from flows.intake import commit_landed, require_space_for
@@ -39,9 +33,8 @@ from flows.landing import Landed, land, now
 from flows.models import BuildReport, CheckResult, build, load_models, run_checks
 from flows.plan import Found
 from flows.project import Project, selection_of
-from flows.report.model import ClientView
-from flows.targets.evaluation import Evaluation, Status
-from flows.views import Explained, verdicts_of, views_of
+from flows.targets.evaluation import Evaluation
+from flows.views import verdicts_of, views_of
 from flows.warehouse import (
     LoadResult,
     WarehouseBusyError,
@@ -204,89 +197,26 @@ def evaluate_targets(
     """
     run_id = uuid.uuid4().hex
     moment = datetime.now(UTC)
+    chosen = [project.client(slug) for slug in clients]
     with project.warehouse.open() as connection:
-        routes = _routes(project, connection, clients, as_of) if notify else []
-        views = views_of(project, connection, clients, as_of, explained=is_news(routes))
-    of_client = {view.client.slug: view for view in views}
-    news = [(of_client[slug], route, routed, told) for slug, route, routed, told in routes]
+        with transaction(connection):  # first, so that a goal that moved is told as such
+            record_versions(connection, chosen, moment)
+        audience = news.audience(connection, chosen, as_of) if notify else news.nobody(as_of)
+        views = views_of(
+            project, connection, clients, as_of,
+            explained=audience.hears_of, closing=audience.closing(),
+        )  # fmt: skip
+    told = audience.news(views, news.report_links(project, clients))
     # drawing the charts of a message takes a while: nobody waits for the warehouse meanwhile
     messages = [
-        message
-        for view, route, routed, told in news
-        for message in _rendered(project, view, route, routed, told)
+        message for one in told if one.digest is not None for message in news.rendered(one.digest)
     ]
     evaluations = verdicts_of(views)
     with project.warehouse.open() as connection, transaction(connection):
         readings.store_evaluations(connection, evaluations, run_id)
-        record_versions(connection, map(project.client, clients), moment)
         reach("evaluated")
-        outbox.enqueue(connection, messages, moment)
-        for view, route, routed, _ in news:
-            record_told(connection, view, route, routed, moment)
+        news.tell(connection, told, messages, moment)
     return evaluations
-
-
-# client, name of the route, ids of the targets it hears of, and what it was last told
-Told = tuple[str, str, frozenset[str], dict[tuple[str, str], Status]]
-
-
-def _routes(
-    project: Project, connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
-) -> list[Told]:
-    """Per client and route what it was told before; none that was told of a later day."""
-    routes: list[Told] = []
-    for slug in clients:
-        for route, routed in routed_targets(project.client(slug)).items():
-            newest = told_through(connection, slug, route)
-            if newest is None or newest <= as_of:
-                routes.append((slug, route, routed, load_told(connection, slug, route)))
-    return routes
-
-
-def is_news(routes: Sequence[Told]) -> Explained:
-    """Whether a route will be told of a total: only then is it explained."""
-    known: dict[tuple[str, str], set[Status | None]] = {}
-    for slug, _, routed, told in routes:
-        for target_id in routed:
-            known.setdefault((slug, target_id), set()).add(told.get((target_id, "")))
-    return lambda total: bool(known.get((total.client, total.target_id), set()) - {total.status})
-
-
-def _rendered(
-    project: Project,
-    view: ClientView,
-    route_name: str,
-    routed: frozenset[str],
-    told: dict[tuple[str, str], Status],
-) -> list[outbox.Outgoing]:
-    """The digest of one route, as a message for each channel it has; none when nothing changed."""
-    route = view.client.routes[route_name]
-    locale = route.locale or view.client.locale
-    link = str(project.settings.report_dir / f"{view.client.slug}.html")
-    digest = build_digest(view, route_name, locale, told, routed, link)
-    if digest is None:
-        return []
-    rendered: list[tuple[Literal["slack", "email"], SlackMessage | MailMessage]] = []
-    if route.slack:
-        from flows.report.slack_blocks import render_slack
-
-        rendered.append(("slack", render_slack(digest)))
-    if route.email:
-        from flows.report.mail_message import render_mail
-
-        rendered.append(("email", render_mail(digest)))
-    return [
-        outbox.Outgoing(
-            outbox.message_key(digest.key, channel),
-            view.client.slug,
-            route_name,
-            channel,
-            message,
-            view.as_of,
-            locale,
-        )
-        for channel, message in rendered
-    ]
 
 
 def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list[Path]:

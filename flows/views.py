@@ -11,6 +11,8 @@ import duckdb
 import numpy as np
 
 from flows import arrivals, goal_versions, readings
+from flows.alerts.machine import mute_of
+from flows.alerts.state import load_snoozes
 from flows.arrivals import Arrival
 from flows.data_findings import data_findings
 from flows.holiday_days import holiday_days
@@ -19,7 +21,7 @@ from flows.landing import now
 from flows.plan import restatement_days
 from flows.project import Project
 from flows.report.model import ClientView, GoalChange, Noticed, SourceState, TargetView
-from flows.settings import Client, Target
+from flows.settings import Client, Mute, Period, Target
 from flows.targets.completeness import Part, Reads, series_completeness
 from flows.targets.cube import UNNAMED, KpiCube
 from flows.targets.evaluation import Evaluation, Series
@@ -57,13 +59,16 @@ def views_of(
     read: Figures | None = None,
     *,
     explained: Explained | bool = True,
+    closing: Mapping[tuple[str, str], Collection[date]] | None = None,
 ) -> list[ClientView]:
     """Everything that is said of each client on a morning, judged afresh from the warehouse.
 
     Each KPI is read once for all clients, and let go of before the next one. What
     was ``read`` already (see `read_for`) is not read again: that of other mornings
     too. ``explained`` says for which verdicts there is more than the verdict: causes,
-    findings and edits of the goal. They take longer than judging does.
+    findings and edits of the goal. They take longer than judging does. ``closing``
+    says by client and target of which occurrences, by their first day, it is asked
+    how they ended beside the one that runs.
     """
     chosen = [project.client(slug) for slug in clients]
     run = _Run(
@@ -76,6 +81,8 @@ def views_of(
         goal_versions.goal_changes(connection, chosen) if explained else {},
         _holidays(chosen, as_of),
         explained if callable(explained) else lambda total: bool(explained),
+        load_snoozes(connection, clients),
+        closing or {},
     )
     by_kpi: dict[str, list[tuple[Client, Target]]] = {}
     for client in chosen:
@@ -201,6 +208,8 @@ class _Run:
     changes: dict[tuple[str, str], tuple[GoalChange, ...]]  # by client and target
     holidays: dict[str | None, frozenset[date]]  # by country
     explained: Explained
+    snoozes: Mapping[tuple[str, str], Mute]  # by client and target
+    closing: Mapping[tuple[str, str], Collection[date]]  # by client and target: first days
 
     def target_view(
         self,
@@ -236,6 +245,15 @@ class _Run:
             self.earlier.get(key, {}),
             self.holidays[client.holidays],
         )
+        version, running = judged[0].target_version, judged[0].period_start
+        ended = [
+            evaluate(
+                once(target, start), kpi, client.slug, total, segments, freshness, self.as_of,
+                self.known_at, restated, {}, self.holidays[client.holidays],
+            )[0]
+            for start in sorted(self.closing.get(key, ()))
+            if running is not None and start < running
+        ]  # fmt: skip
         view = TargetView(
             target=target,
             kpi=kpi,
@@ -245,6 +263,8 @@ class _Run:
             segment_series=tuple(one.since(shown) for one in segments),
             history=self.histories.get(key, ()),
             goal_changes=self.changes.get(key, ()),
+            muted=mute_of(target, self.snoozes.get(key), self.as_of),
+            closing=tuple(replace(one, target_version=version) for one in ended),
             shape=pace_shape(target, kpi, total, *period_of(target.period, self.as_of)),
         )
         if not self.explained(judged[0]):
@@ -282,6 +302,12 @@ class _Run:
             missing_days=missing_days,
             direction=gap_direction(target, value),
         )
+
+
+def once(target: Target, day: date) -> Target:
+    """A repeating target as if the occurrence that holds a day were all there is of it."""
+    start, end = target.period.occurrence(day)
+    return target.model_copy(update={"period": Period(start=start, end=end)})
 
 
 # --- how complete young days are --------------------------------------------------------------

@@ -9,7 +9,11 @@ after every change of state::
     for message in due(connection, now):
         begin; mark_sending(connection, message.key, now); commit
         sent = send(...)                        # without the warehouse's lock
-        begin; mark(connection, message.key, sent, now); commit
+        begin; mark(connection, message.key, sent, now)
+        hand_over(connection, message.key, ..., now); commit
+
+What is refused for good, or has twice stayed without an answer, is handed over
+to the fallback of its route: once, never from there to another.
 
 Times are aware; they are stored as UTC without a zone.
 """
@@ -17,7 +21,9 @@ Times are aware; they are stored as UTC without a zone.
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -33,11 +39,16 @@ OUTBOX_DDL = """
 create table if not exists ops.outbox (
     message_key varchar, client varchar, route varchar, channel varchar, state varchar,
     attempts integer, unknowns integer, last_error varchar, payload varchar, as_of date,
-    created_at timestamp, next_attempt_at timestamp, sent_at timestamp, claimed_by varchar
+    created_at timestamp, next_attempt_at timestamp, sent_at timestamp, claimed_by varchar,
+    receipt varchar, fallback_of varchar
 );
 create table if not exists ops.alert_state (
     client varchar, route varchar, target_id varchar, segment varchar, status varchar,
-    as_of date, told_at timestamp
+    as_of date, told_at timestamp, occurrence date, said_on date, trouble_on date,
+    target_version varchar
+);
+create table if not exists ops.snoozes (
+    client varchar, target_id varchar, until date, because varchar, made_at timestamp
 );
 """
 
@@ -52,12 +63,29 @@ MAX_UNKNOWNS = 2
 # Longer than any send takes. Who claimed a message and has not answered by then, crashed.
 LEASE = timedelta(minutes=10)
 
+# So long `koers status` shows what was given up, and can a person have it tried again.
+SHOWN_FOR = timedelta(days=14)
+# No thread goes on for longer.
+LONGEST_THREAD = timedelta(days=31)
+
 _REPEAT = {
     "en": "May be a repeat: it is not certain that this message arrived before.",
     "nl": "Mogelijk een herhaling: het is niet zeker dat dit bericht al was aangekomen.",
 }
+_INSTEAD = {
+    "en": "Sent here because the route “{route}” does not take it: {error}",
+    "nl": "Dit bericht komt hier omdat de route “{route}” het niet aanneemt: {error}",
+}
+_DOUBTED = {
+    "en": "Sent here too because it is not certain that the route “{route}” delivered it: {error}",
+    "nl": "Dit bericht komt ook hier omdat het niet zeker is dat het via de route “{route}” is "
+    "aangekomen: {error}",
+}
 _REPEAT_SUBJECT = {"en": "(may be a repeat)", "nl": "(mogelijk een herhaling)"}
 SLACK_MAX_BLOCKS = 50
+_MOST_NOTE = 2_000
+# Slack shows 40,000 characters of a text; what is longer than this nobody reads there.
+_MOST_TEXT = 10_000
 
 
 @dataclass(frozen=True)
@@ -67,7 +95,9 @@ class Outgoing:
     ``key`` is the digest's and the channel's (see `message_key`). ``only`` names
     the recipients still to be served when others already were; empty is all.
     ``may_be_repeat`` says that it was perhaps delivered before: ``message`` is
-    labelled so.
+    labelled so. ``alternates`` say the same over other channels, for a fallback
+    that has those; ``fallback_of`` is the key of the message that this one is
+    sent in place of.
     """
 
     key: str
@@ -80,6 +110,29 @@ class Outgoing:
     attempts: int = 0
     may_be_repeat: bool = False
     only: tuple[str, ...] = ()
+    alternates: tuple[Message, ...] = ()
+    fallback_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One message that was not sent, as `koers status` shows it.
+
+    ``is_over``: nothing more will be tried. ``handed_to`` is the fallback route
+    that got it. Times are UTC.
+    """
+
+    client: str
+    route: str
+    channel: str
+    state: State
+    attempts: int
+    as_of: date
+    next_attempt_at: datetime | None
+    error: str
+    is_over: bool
+    handed_to: str | None
+    fallback_of: str | None  # the route that it was meant for
 
 
 def message_key(digest_key: str, channel: str) -> str:
@@ -98,17 +151,19 @@ def enqueue(
         if known != (0,):
             continue
         connection.execute(
-            "insert into ops.outbox values (?, ?, ?, ?, 'pending', 0, 0, null, ?, ?, ?, ?, null, "
-            "null)",
+            "insert into ops.outbox (message_key, client, route, channel, state, attempts, "
+            "unknowns, payload, as_of, created_at, next_attempt_at, fallback_of) "
+            "values (?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?, ?, ?)",
             [
                 message.key,
                 message.client,
                 message.route,
                 message.channel,
-                to_json(message.message, message.locale, message.only),
+                to_json(message.message, message.locale, message.only, message.alternates),
                 message.as_of,
                 _stored(now),
                 _stored(now),
+                message.fallback_of,
             ],
         )
         added += 1
@@ -130,11 +185,12 @@ def due(
     """
     rows = connection.execute(
         "select message_key, client, route, channel, state, attempts, unknowns, payload, as_of, "
-        "next_attempt_at, claimed_by from ops.outbox "
+        "next_attempt_at, claimed_by, fallback_of from ops.outbox "
         "where state in ('pending', 'sending', 'unknown') order by created_at, message_key"
     ).fetchall()
     found = []
-    for key, client, route, channel, state, attempts, unknowns, payload, as_of, at, owner in rows:
+    for row in rows:
+        key, client, route, channel, state, attempts, unknowns, payload, as_of, at, owner, of = row
         if clients and client not in clients:
             continue
         is_time = at is not None and at <= _stored(now)
@@ -153,7 +209,17 @@ def due(
             message = as_possible_repeat(message, locale)
         found.append(
             Outgoing(
-                key, client, route, channel, message, as_of, locale, attempts, may_be_repeat, only
+                key,
+                client,
+                route,
+                channel,
+                message,
+                as_of,
+                locale,
+                attempts,
+                may_be_repeat,
+                only,
+                fallback_of=of,
             )
         )
     return found
@@ -176,16 +242,21 @@ def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datet
 
     ``retry`` goes back to pending with a growing wait, or the channel's own
     when that is longer, and fails after 8 attempts. ``unknown`` is tried once
-    more. ``failed`` is for good. Once nothing more will be tried, the text is
-    kept and the pictures go.
+    more. ``failed`` is for good. Once it is sent, the text is kept and the
+    pictures go.
     """
     row = connection.execute(
-        "select attempts, unknowns, payload from ops.outbox where message_key = ?", [key]
+        "select attempts, unknowns, payload, receipt from ops.outbox where message_key = ?", [key]
     ).fetchone()
     if row is None:
         raise KeyError(f"no message {key} in the outbox")
     _in_flight.discard(key)
-    attempts, unknowns, payload = row
+    attempts, unknowns, payload, said = row
+    receipt: dict[str, Any] = json.loads(said) if said else {}
+    receipt |= sent.receipt
+    lost = list(sent.refused if sent.state == "sent" else sent.given_up)
+    if lost:  # those whom no mail reaches; the others have it
+        receipt["refused"] = [*receipt.get("refused", ()), *lost]
     wait = WAITS[min(max(attempts, 1), len(WAITS)) - 1]
     if sent.retry_after_seconds is not None:
         wait = max(wait, timedelta(seconds=sent.retry_after_seconds))
@@ -195,8 +266,7 @@ def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datet
     if sent.state == "retry" and attempts < MAX_ATTEMPTS:
         state = "pending"
         if sent.refused:  # the others have it
-            message, locale, _ = from_json(payload)
-            payload = to_json(message, locale, sent.refused)
+            payload = _dumped(json.loads(payload) | {"only": list(sent.refused)})
     elif sent.state == "retry":
         state, next_at, error = "failed", None, f"gave up after {attempts} attempts: {error}"
     elif sent.state == "unknown":
@@ -204,11 +274,13 @@ def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datet
         next_at = next_at if unknowns < MAX_UNKNOWNS else None
     else:
         state, next_at = sent.state, None
-    if next_at is None:
+    if state == "sent":
         payload = _without_pictures(payload)
+        if not error and receipt.get("refused"):
+            error = f"{len(receipt['refused'])} recipients were refused for good"
     connection.execute(
         "update ops.outbox set state = ?, unknowns = ?, last_error = ?, payload = ?, "
-        "next_attempt_at = ?, sent_at = ?, claimed_by = null where message_key = ?",
+        "next_attempt_at = ?, sent_at = ?, receipt = ?, claimed_by = null where message_key = ?",
         [
             state,
             unknowns,
@@ -216,74 +288,289 @@ def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datet
             payload,
             None if next_at is None else _stored(next_at),
             _stored(now) if state == "sent" else None,
+            _dumped(receipt) if receipt else None,
             key,
         ],
     )
     return state
 
 
+def hand_over(
+    connection: duckdb.DuckDBPyConnection,
+    key: str,
+    route: str,
+    channels: Sequence[Literal["slack", "email"]],
+    now: datetime,
+) -> list[Outgoing]:
+    """Queue for a fallback route what will not be tried any more; returns what was queued.
+
+    Empty for what was sent, will be tried again, or was itself a fallback's.
+    It says which route failed and why, and goes over each of ``channels``.
+    """
+    row = connection.execute(
+        "select client, route, state, unknowns, last_error, payload, as_of, fallback_of "
+        "from ops.outbox where message_key = ?",
+        [key],
+    ).fetchone()
+    if row is None:
+        return []
+    client, failed, state, unknowns, error, payload, as_of, fallback_of = row
+    in_doubt = state == "unknown" and unknowns >= MAX_UNKNOWNS
+    if fallback_of is not None or not (state == "failed" or in_doubt):
+        return []
+    message, locale, _ = from_json(payload)
+    known = {channel_of(one): _by_itself(one) for one in (*_alternates(payload), message)}
+    reason = (_DOUBTED if in_doubt else _INSTEAD)[locale].format(route=failed, error=error or "")
+    queued = [
+        Outgoing(
+            message_key(f"{key}-for-{route}", to),
+            client,
+            route,
+            to,
+            labelled(known[to] if to in known else _in_plain(message, to), reason),
+            as_of,
+            locale,
+            fallback_of=key,
+        )
+        for to in channels
+    ]
+    enqueue(connection, queued, now)
+    connection.execute(
+        "update ops.outbox set payload = ? where message_key = ?", [_without_pictures(payload), key]
+    )
+    return queued
+
+
+def try_again(
+    connection: duckdb.DuckDBPyConnection, now: datetime, clients: Sequence[str] = ()
+) -> int:
+    """Make due what waits its turn or was given up in the last 14 days; returns how many.
+
+    For a person who mended what was wrong. What a fallback route got stays
+    where it is, and what may have arrived twice already is not sent a third time.
+    """
+    rows = connection.execute(
+        "select message_key, client from ops.outbox as o where created_at >= ? and "
+        "(state = 'pending' or (state = 'unknown' and unknowns < ?) or (state = 'failed' and "
+        "not exists (from ops.outbox as f where f.fallback_of = o.message_key)))",
+        [_stored(now - SHOWN_FOR), MAX_UNKNOWNS],
+    ).fetchall()
+    keys = [key for key, client in rows if not clients or client in clients]
+    for key in keys:
+        connection.execute(
+            "update ops.outbox set next_attempt_at = ?, "
+            "attempts = case when state = 'failed' then 0 else attempts end, "
+            "state = case when state = 'failed' then 'pending' else state end "
+            "where message_key = ?",
+            [_stored(now), key],
+        )
+    return len(keys)
+
+
+def queue(
+    connection: duckdb.DuckDBPyConnection, now: datetime, clients: Sequence[str] = ()
+) -> list[Waiting]:
+    """What waits, and for 14 days what was given up, oldest first."""
+    rows = connection.execute(
+        "select o.client, o.route, o.channel, o.state, o.attempts, o.as_of, o.next_attempt_at, "
+        "coalesce(o.last_error, ''), o.unknowns, "
+        "(select any_value(f.route) from ops.outbox as f where f.fallback_of = o.message_key), "
+        "(select any_value(m.route) from ops.outbox as m where m.message_key = o.fallback_of), "
+        "o.created_at from ops.outbox as o where o.state <> 'sent' "
+        "order by o.created_at, o.message_key"
+    ).fetchall()
+    found = []
+    for client, route, channel, state, attempts, as_of, at, error, unknowns, to, of, made in rows:
+        is_over = state == "failed" or (state == "unknown" and unknowns >= MAX_UNKNOWNS)
+        if (clients and client not in clients) or (is_over and made < _stored(now - SHOWN_FOR)):
+            continue
+        found.append(
+            Waiting(
+                client,
+                route,
+                channel,
+                state,
+                attempts,
+                as_of,
+                None if is_over else at,
+                error,
+                is_over,
+                to,
+                of,
+            )
+        )
+    return found
+
+
+def thread_head(
+    connection: duckdb.DuckDBPyConnection, message: Outgoing, slack_channel: str
+) -> tuple[str, SlackMessage] | None:
+    """Slack's ts of the message that began this one's thread in this channel, and what it said.
+
+    None when this is to begin it. Of a head whose blocks Slack refused, there
+    are no blocks.
+    """
+    if not isinstance(message.message, SlackMessage) or not message.message.thread:
+        return None
+    rows = connection.execute(
+        "select receipt, payload from ops.outbox where client = ? and route = ? and "
+        "channel = 'slack' and state = 'sent' and receipt is not null and as_of >= ? "
+        "and message_key <> ? order by sent_at desc",
+        [message.client, message.route, message.as_of - LONGEST_THREAD, message.key],
+    ).fetchall()
+    for receipt, payload in rows:
+        told = json.loads(receipt)
+        if (
+            told.get("thread") == message.message.thread
+            and told.get("channel") == slack_channel
+            and told.get("ts")
+            and "thread_ts" not in told
+        ):
+            head, _, _ = from_json(payload)
+            assert isinstance(head, SlackMessage)
+            return told["ts"], replace(head, blocks=[]) if told.get("plain") else head
+    return None
+
+
 # --- messages as JSON -------------------------------------------------------------------------
 
 
-def to_json(message: Message, locale: str = "en", only: Sequence[str] = ()) -> str:
+def to_json(
+    message: Message,
+    locale: str = "en",
+    only: Sequence[str] = (),
+    alternates: Sequence[Message] = (),
+) -> str:
     """A rendered message as JSON text; pictures are base64."""
-    told: dict[str, Any] = {"locale": locale, "only": list(only)}
-    if isinstance(message, SlackMessage):
-        told |= {"channel": "slack", "text": message.text, "blocks": list(message.blocks)}
-    else:
-        told |= {
-            "channel": "email",
-            "subject": message.subject,
-            "text": message.text,
-            "html": message.html,
-            "pictures": [
-                [name, base64.b64encode(picture).decode("ascii")]
-                for name, picture in message.pictures
-            ],
-            "language": message.language,
-            "sent_at": message.sent_at.isoformat() if message.sent_at else None,
-        }
-    return json.dumps(told, ensure_ascii=False)
+    told: dict[str, Any] = {"locale": locale, "only": list(only), **_as_plain_values(message)}
+    if alternates:
+        told["alternates"] = [_as_plain_values(one) for one in alternates]
+    return _dumped(told)
 
 
 def from_json(payload: str) -> tuple[Message, Literal["nl", "en"], tuple[str, ...]]:
     """The message, its language, and the recipients still to be served (empty: all)."""
     told = json.loads(payload)
-    message: Message
+    return _from_plain_values(told), told["locale"], tuple(told["only"])
+
+
+def _alternates(payload: str) -> list[Message]:
+    return [_from_plain_values(told) for told in json.loads(payload).get("alternates", ())]
+
+
+def channel_of(message: Message) -> Literal["slack", "email"]:
+    return "slack" if isinstance(message, SlackMessage) else "email"
+
+
+def _as_plain_values(message: Message) -> dict[str, Any]:
+    if isinstance(message, SlackMessage):
+        return {
+            "channel": "slack",
+            "text": message.text,
+            "blocks": list(message.blocks),
+            "thread": message.thread,
+            "to_channel": message.to_channel,
+            "head_note": message.head_note,
+            "pictures": [
+                [name, base64.b64encode(picture).decode("ascii"), alt]
+                for name, picture, alt in message.pictures
+            ],
+        }
+    return {
+        "channel": "email",
+        "subject": message.subject,
+        "text": message.text,
+        "html": message.html,
+        "pictures": [
+            [name, base64.b64encode(picture).decode("ascii")] for name, picture in message.pictures
+        ],
+        "language": message.language,
+        "sent_at": message.sent_at.isoformat() if message.sent_at else None,
+        "unsubscribe": message.unsubscribe,
+    }
+
+
+def _from_plain_values(told: dict[str, Any]) -> Message:
+    # what an older Koers queued lacks the newer keys
     if told["channel"] == "slack":
-        message = SlackMessage(text=told["text"], blocks=told["blocks"])
-    else:
-        message = MailMessage(
-            subject=told["subject"],
+        return SlackMessage(
             text=told["text"],
-            html=told["html"],
-            pictures=tuple((name, base64.b64decode(data)) for name, data in told["pictures"]),
-            language=told["language"],
-            sent_at=datetime.fromisoformat(told["sent_at"]) if told["sent_at"] else None,
+            blocks=told["blocks"],
+            thread=told.get("thread", ""),
+            to_channel=told.get("to_channel", False),
+            head_note=told.get("head_note", ""),
+            pictures=tuple(
+                (name, base64.b64decode(data), alt) for name, data, alt in told.get("pictures", ())
+            ),
         )
-    return message, told["locale"], tuple(told["only"])
+    return MailMessage(
+        subject=told["subject"],
+        text=told["text"],
+        html=told["html"],
+        pictures=tuple((name, base64.b64decode(data)) for name, data in told["pictures"]),
+        language=told["language"],
+        sent_at=datetime.fromisoformat(told["sent_at"]) if told["sent_at"] else None,
+        unsubscribe=told.get("unsubscribe", ""),
+    )
+
+
+def _dumped(told: dict[str, Any]) -> str:
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _without_pictures(payload: str) -> str:
     """What was said is kept; charts, hundreds of kB a mail, are in the report as well."""
-    message, locale, only = from_json(payload)
-    if not isinstance(message, MailMessage):
-        return payload
-    return to_json(replace(message, pictures=()), locale, only)
+    told = json.loads(payload)
+    told.pop("alternates", None)
+    return _dumped(told | {"pictures": []})
 
 
 def as_possible_repeat(message: Message, locale: Literal["nl", "en"]) -> Message:
     """The same message, saying that it may have arrived before."""
-    words = _REPEAT[locale]
+    return labelled(message, _REPEAT[locale], _REPEAT_SUBJECT[locale])
+
+
+def labelled(message: Message, words: str, subject: str = "") -> Message:
+    """The same message with a sentence about it on top, and ``subject`` before its subject."""
+    before = f"{subject} " if subject else ""
     if isinstance(message, MailMessage):
+        note = f'<p style="margin:0;padding:12px 16px;background:#fff4d6;color:#4a3b00;\
+font-family:sans-serif;font-size:14px">{html.escape(words)}</p>'
         return replace(
             message,
-            subject=f"{_REPEAT_SUBJECT[locale]} {message.subject}",
+            subject=f"{before}{message.subject}",
             text=f"{words}\n\n{message.text}",
-        )
-    note = {"type": "context", "elements": [{"type": "plain_text", "text": words}]}
-    blocks = [note, *message.blocks][:SLACK_MAX_BLOCKS] if message.blocks else []
-    return SlackMessage(text=f"{_REPEAT_SUBJECT[locale]} {message.text}", blocks=blocks)
+            html=re.sub(r"(<body[^>]*>|\A(?!.*<body))", lambda found: found[0] + note,
+                        message.html, count=1, flags=re.IGNORECASE | re.DOTALL),
+        )  # fmt: skip
+    told: dict[str, Any] = {"type": "plain_text", "text": words[:_MOST_NOTE]}
+    blocks = [{"type": "context", "elements": [told]}, *message.blocks][:SLACK_MAX_BLOCKS]
+    harmless = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return replace(
+        message,
+        text=f"{subject or harmless} {message.text}",
+        blocks=blocks if message.blocks else [],
+    )
+
+
+def _by_itself(message: Message) -> Message:
+    """Not in a thread: that is of the route that it was meant for."""
+    if isinstance(message, SlackMessage):
+        return replace(message, thread="", to_channel=False, head_note="")
+    return message
+
+
+def _in_plain(message: Message, channel: Literal["slack", "email"]) -> Message:
+    """What one channel was to say, over another that nothing was rendered for."""
+    if isinstance(message, SlackMessage) and channel == "email":
+        text = html.unescape(message.text)
+        page = f"<pre>{html.escape(text)}</pre>"
+        return MailMessage(text.partition("\n")[0][:140], text, page)
+    if isinstance(message, MailMessage) and channel == "slack":
+        text = f"{message.subject}\n\n{message.text}"
+        harmless = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return SlackMessage(harmless[:_MOST_TEXT], [])
+    return message
 
 
 # --- who is sending ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from flows.kpis import Kpi
-from flows.settings import Client, Goal, Period, Target
+from flows.settings import Client, Goal, Mute, Period, Target
 from flows.targets.evaluation import Evaluation, FloatArray, Series
 
 if TYPE_CHECKING:  # it computes with scipy, which is slow to import
@@ -78,6 +78,9 @@ class TargetView:
     causes: tuple[Explanation, ...] = ()  # what moved the value, the one to tell first
     findings: tuple[Noticed, ...] = ()
     goal_changes: tuple[GoalChange, ...] = ()  # oldest first
+    muted: Mute | None = None  # nothing is told of it for now
+    # of a repeating target earlier occurrences, those that were asked for, as they stand now
+    closing: tuple[Evaluation, ...] = ()
     # how the days of the period weigh (flows.targets.path.pace_shape), for the line in a chart
     shape: FloatArray | None = None
 

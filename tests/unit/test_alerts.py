@@ -1,4 +1,4 @@
-"""Digests: what a route has not been told yet. The outbox: every message sent, few repeated."""
+"""The outbox: every message is sent, few are repeated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import pytest
 
 from connectors.base import MailMessage, Sent, SlackMessage
 from flows.alerts import outbox
-from flows.alerts.digest import build_digest, routed_targets
 from flows.alerts.outbox import (
     OUTBOX_DDL,
     Outgoing,
@@ -27,64 +26,9 @@ from flows.alerts.outbox import (
     mark_sending,
     to_json,
 )
-from flows.alerts.state import load_told, record_told, told_through
-from flows.kpis import Kpi
-from flows.report.model import ClientView, TargetView
-from flows.settings import Agreed, Client, Goal, Period, Target
-from flows.steps import is_news
-from flows.targets.evaluation import Evaluation, Series, Status
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
 DAY = date(2026, 11, 20)
-KPI = Kpi("ctr", "rate", "higher", False, False, (), (), False, {}, {}, {}, None)
-
-
-def a_target(name: str, notify: tuple[str, ...] = ()) -> Target:
-    return Target(
-        id=name,
-        specific="Do better",
-        kpi="ctr",
-        goal=Goal(kind="at_least", at_least=0.05),
-        period=Period(start=date(2026, 10, 1), end=date(2027, 1, 1)),
-        agreed=Agreed(owner="sanne@example.nl"),
-        notify=notify,
-    )
-
-
-def said(target_id: str, status: Status, segment: str, as_of: date) -> Evaluation:
-    return Evaluation(
-        client="fietsgoed",
-        target_id=target_id,
-        segment=segment,
-        segment_label=segment,
-        as_of=as_of,
-        known_at=NOW,
-        status=status,
-        reason="on_level",
-        goal=0.05,
-    )
-
-
-def view_of(
-    totals: dict[str, Status],
-    segments: dict[str, dict[str, Status]] | None = None,
-    as_of: date = DAY,
-) -> ClientView:
-    views = tuple(
-        TargetView(
-            target=a_target(name),
-            kpi=KPI,
-            total=said(name, status, "", as_of),
-            segments=tuple(
-                said(name, found, segment, as_of)
-                for segment, found in (segments or {}).get(name, {}).items()
-            ),
-            series=Series.of_days("", "", ()),
-        )
-        for name, status in totals.items()
-    )
-    client = Client(slug="fietsgoed", name="Fietsgoed", targets=tuple(v.target for v in views))
-    return ClientView(client, as_of, NOW, views, ())
 
 
 @pytest.fixture
@@ -93,143 +37,6 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         opened.execute("create schema ops")
         opened.execute(OUTBOX_DDL)
         yield opened
-
-
-# --- which route hears what -------------------------------------------------------------------
-
-
-def test_a_target_goes_to_its_own_routes_and_else_to_those_of_the_client() -> None:
-    client = Client(
-        slug="fietsgoed",
-        name="Fietsgoed",
-        notify=("growth",),
-        targets=(a_target("ctr", ("lead", "board")), a_target("roas"), a_target("cac", ("lead",))),
-    )
-    assert routed_targets(client) == {
-        "growth": {"roas"},
-        "lead": {"ctr", "cac"},
-        "board": {"ctr"},
-    }
-
-
-def test_causes_are_worked_out_only_for_what_some_route_will_hear_of() -> None:
-    def total(name: str, status: Status) -> Evaluation:
-        return said(name, status, "", DAY)
-
-    known: dict[tuple[str, str], Status] = {("ctr", ""): "on_track"}
-    told_of = is_news(
-        [
-            ("fietsgoed", "growth", frozenset({"ctr", "roas"}), known),
-            ("fietsgoed", "lead", frozenset({"ctr"}), known),
-        ]
-    )
-    assert not told_of(total("ctr", "on_track"))  # both know
-    assert told_of(total("ctr", "at_risk"))
-    assert told_of(total("roas", "on_track"))  # growth never heard of it
-    assert not told_of(total("cac", "missed"))  # goes to nobody
-    assert not is_news([])(total("ctr", "at_risk"))  # a run that tells nobody anything
-
-
-def test_the_first_digest_names_every_routed_target() -> None:
-    view = view_of({"ctr": "on_track", "roas": "off_track", "secret": "missed"})
-    digest = build_digest(view, "growth", "nl", {}, {"ctr", "roas"})
-    assert digest is not None
-    assert digest.is_first
-    assert [item.evaluation.target_id for item in digest.changed] == ["ctr", "roas"]
-    assert {item.was for item in digest.changed} == {None}
-    assert digest.unchanged == ()
-
-
-def test_nothing_changed_is_no_digest() -> None:
-    view = view_of({"ctr": "on_track"}, {"ctr": {"1": "off_track"}})
-    told: dict[tuple[str, str], Status] = {("ctr", ""): "on_track", ("ctr", "1"): "off_track"}
-    assert build_digest(view, "growth", "nl", told, {"ctr"}) is None
-    assert build_digest(view, "growth", "nl", {}, set()) is None
-
-
-def test_a_change_is_told_with_what_it_was() -> None:
-    view = view_of({"ctr": "at_risk", "roas": "off_track"})
-    told: dict[tuple[str, str], Status] = {("ctr", ""): "on_track", ("roas", ""): "off_track"}
-    digest = build_digest(view, "growth", "en", told, {"ctr", "roas"})
-    assert digest is not None
-    assert not digest.is_first
-    assert [(i.evaluation.target_id, i.was) for i in digest.changed] == [("ctr", "on_track")]
-    assert [i.evaluation.target_id for i in digest.unchanged] == ["roas"]
-
-
-def test_a_campaign_is_named_when_it_starts_or_stops_failing_and_not_for_less() -> None:
-    now: dict[str, Status] = {
-        "falls": "off_track",
-        "recovers": "on_track",
-        "wavers": "at_risk",
-        "new": "on_track",
-        "new and bad": "off_track",
-        "unknown": "stale",
-    }
-    told: dict[tuple[str, str], Status] = {
-        ("roas", ""): "off_track",
-        ("roas", "falls"): "on_track",
-        ("roas", "recovers"): "off_track",
-        ("roas", "wavers"): "on_track",
-        ("roas", "unknown"): "off_track",
-    }
-    digest = build_digest(
-        view_of({"roas": "off_track"}, {"roas": now}), "growth", "en", told, {"roas"}
-    )
-    assert digest is not None
-    assert {i.evaluation.segment: i.was for i in digest.changed} == {
-        "falls": "on_track",
-        "recovers": "off_track",
-        "new and bad": None,
-    }
-
-
-def test_the_key_is_the_same_for_the_same_news_and_another_for_other_news() -> None:
-    def key(route: str = "growth", as_of: date = DAY, **totals: Status) -> str:
-        told: dict[tuple[str, str], Status] = {("ctr", ""): "on_track"}
-        digest = build_digest(view_of(totals, as_of=as_of), route, "nl", told, set(totals))
-        assert digest is not None
-        return digest.key
-
-    same = key(ctr="at_risk", roas="missed")
-    assert same == key(roas="missed", ctr="at_risk")
-    others = {
-        key(ctr="off_track", roas="missed"),
-        key(ctr="at_risk"),
-        key(route="lead", ctr="at_risk", roas="missed"),
-        key(as_of=date(2026, 11, 21), ctr="at_risk", roas="missed"),
-    }
-    assert len(others) == 4
-    assert same not in others
-
-
-# --- what a route was told --------------------------------------------------------------------
-
-
-def test_what_was_told_is_known_the_next_time(connection: duckdb.DuckDBPyConnection) -> None:
-    view = view_of({"ctr": "on_track", "roas": "off_track"}, {"roas": {"1": "off_track"}})
-    record_told(connection, view, "growth", {"roas"}, NOW)
-    told = load_told(connection, "fietsgoed", "growth")
-    assert told == {("roas", ""): "off_track", ("roas", "1"): "off_track"}
-    assert build_digest(view, "growth", "nl", told, {"roas"}) is None
-    assert load_told(connection, "fietsgoed", "lead") == {}
-    assert told_through(connection, "fietsgoed", "growth") == DAY
-    assert told_through(connection, "fietsgoed", "lead") is None
-
-
-def test_told_states_are_replaced_and_frozen_while_a_campaign_cannot_be_judged(
-    connection: duckdb.DuckDBPyConnection,
-) -> None:
-    first = view_of({"roas": "off_track", "old": "missed"}, {"roas": {"1": "off_track"}})
-    record_told(connection, first, "growth", {"roas", "old"}, NOW)
-    later = view_of({"roas": "stale"}, {"roas": {"1": "stale"}}, as_of=date(2026, 11, 21))
-    record_told(connection, later, "growth", {"roas"}, NOW)
-    assert load_told(connection, "fietsgoed", "growth") == {
-        ("roas", ""): "stale",
-        ("roas", "1"): "off_track",
-    }
-    rows = connection.execute("select count(*), min(as_of) from ops.alert_state").fetchone()
-    assert rows == (2, date(2026, 11, 21))
 
 
 # --- the outbox -------------------------------------------------------------------------------

@@ -82,7 +82,8 @@ def say_something(warehouse: Warehouse) -> None:
         store_evaluations(connection, [verdict], "run")
         enqueue(connection, [message], datetime.fromisoformat("2026-11-20T06:00:00+00:00"))
         connection.execute(
-            "insert into ops.alert_state values ('example', 'team', 't', '', 'off_track', ?, ?)",
+            "insert into ops.alert_state (client, route, target_id, segment, status, as_of, "
+            "told_at) values ('example', 'team', 't', '', 'off_track', ?, ?)",
             [DAY, MORNING],
         )
 
