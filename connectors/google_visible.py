@@ -41,10 +41,10 @@ _PAGE = 200  # the most that one answer holds
 
 @dataclass(frozen=True)
 class AdsAccount:
-    """One ad account and the manager to open it through; None: by the user's own access."""
+    """One ad account and the managers it can be opened through; None: the user's own access."""
 
     account: Account
-    manager_id: str | None
+    through: tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Property:
 def ads_accounts(connection: Connection) -> tuple[list[AdsAccount], list[SourceError]]:
     """Return every ad account that the user can open, once, with what refused on the way.
 
-    An account under several managers is named with the first. Raises a SourceError
+    Raises a SourceError
     of scope ``source`` when nothing can be asked at all.
     """
     from connectors.google_ads import GoogleAds
@@ -77,10 +77,10 @@ def ads_accounts(connection: Connection) -> tuple[list[AdsAccount], list[SourceE
                     problems.append(problem)
                 continue
             for account in under:
-                manager_id = None if account.account_id == root else root
+                way = None if account.account_id == root else root
                 known = found.get(account.account_id)
-                if known is None or (known.manager_id is not None and manager_id is None):
-                    found[account.account_id] = AdsAccount(account, manager_id)
+                ways = (*known.through, way) if known else (way,)
+                found[account.account_id] = AdsAccount(account, ways)
     finally:
         google_ads.close()
     return list(found.values()), problems

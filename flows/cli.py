@@ -207,6 +207,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="hold the targets against the data that is in as well",
     )
+    _add_connect(commands, every)
     add(
         "check",
         _check,
@@ -365,6 +366,47 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_connect(commands: Any, every: list[Any]) -> None:
+    says = "Sign in at Google and write the accounts that the login sees into a client's file"
+    connect = commands.add_parser("connect", help=says, description=says, parents=every)
+    connect.set_defaults(run=_connect)
+    connect.add_argument("vendor", choices=("google",))
+    connect.add_argument("--client", metavar="SLUG", help="whose accounts these are")
+    connect.add_argument(
+        "--client-secrets",
+        type=Path,
+        metavar="FILE",
+        help="the JSON file of an OAuth client of type Desktop app, from the Google Cloud console",
+    )
+    connect.add_argument(
+        "--from",
+        dest="google_ads_yaml",
+        type=Path,
+        metavar="FILE",
+        help="take over the login of a google-ads.yaml instead of signing in",
+    )
+    for option, what in (
+        ("--accounts", "Google Ads accounts"),
+        ("--properties", "GA4 properties"),
+        ("--sites", "Search Console properties"),
+    ):
+        connect.add_argument(option, metavar="IDS", help=f"{what}: ids with commas, all or none")
+    connect.add_argument("--all", action="store_true", help="all that the login sees")
+    connect.add_argument("--list", action="store_true", help="only show what the login sees")
+    connect.add_argument("--dry-run", action="store_true", help="show the changes, write nothing")
+    connect.add_argument(
+        "--sign-in", action="store_true", help="sign in although there is a login that works"
+    )
+    connect.add_argument(
+        "--keyring", action="store_true", help="keep the token in the system's keyring"
+    )
+    connect.add_argument("--no-browser", action="store_true", help="only print the address")
+    connect.add_argument("--port", type=int, default=0, metavar="N", help="where Google comes back")
+    connect.add_argument(
+        "--wait", type=_seconds, default=300.0, metavar="SECONDS", help="for the browser: 300"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code that the design promises."""
     _ready_output()
@@ -494,6 +536,38 @@ def _check(asked: argparse.Namespace) -> int:
     if all(row.outcome != "failed" for row in rows):
         return OK
     return IN_PART if any(row.outcome == "fine" for row in rows) else NO_ACCESS
+
+
+def _connect(asked: argparse.Namespace) -> int:
+    from connectors.base import SourceError
+    from flows.connecting import Asked, connect_google
+
+    choices = {
+        "google_ads": asked.accounts,
+        "ga4": asked.properties,
+        "search_console": asked.sites,
+    }
+    wanted = Asked(
+        asked.config,
+        asked.client,
+        asked.client_secrets,
+        asked.google_ads_yaml,
+        {name: said or "all" for name, said in choices.items() if said or asked.all},
+        sign_in=asked.sign_in,
+        keyring=asked.keyring,
+        list_only=asked.list,
+        dry_run=asked.dry_run,
+        open_browser=not asked.no_browser,
+        port=asked.port,
+        wait_seconds=asked.wait,
+    )
+    try:
+        connected = connect_google(wanted)
+    except SourceError as error:  # Google lets nobody in, or cannot be reached
+        _complain(str(error))
+        return NO_ACCESS
+    _tell(connected, asked)
+    return connected.exit_code
 
 
 def _demo(asked: argparse.Namespace) -> int:
