@@ -357,6 +357,11 @@ def how(effect: Effect, is_sum: bool) -> How:
     return "rate" if abs(effect.rate) >= abs(effect.mix) else "mix"
 
 
+def is_neuter(dimension: str) -> bool:
+    """Whether the word for a part takes "het" and "elk" in Dutch."""
+    return dimension in _NEUTER_PARTS
+
+
 def part_name(label: str, dimension: str, language: Language, limit: int = NAME_LIMIT) -> str:
     """A part as people call it: `mobiel` for MOBILE; somebody's own name only cleaned and cut."""
     known = VALUE.get(dimension, {}).get(label)
@@ -380,13 +385,17 @@ class _Teller:
 
     def opening(self) -> str:
         whole = self.explanation
-        before, after = self.values(whole.before_value, whole.after_value)
+        shown = formats.pair(
+            whole.before_value, whole.after_value, self.kpi.unit, self.language, self.currency
+        )
+        before, after = shown.before, shown.after
+        points = f"{formats.NBSP}{_POINTS[self.language]}" if self.kpi.unit == "rate" else ""
         key = "same" if before == after else "fell" if whole.change < 0 else "rose"
         return self.say(
             key,
             kpi=words.capital(self.the_kpi),
             came=pick(("kwam", "kwamen"), 2 if words.is_plural(self.kpi, self.language) else 1),
-            x=self.per_day(self.amount(whole.change)),
+            x=self.per_day(shown.size + points),
             than=self.than,
             a=before,
             b=after,

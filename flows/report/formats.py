@@ -10,6 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -26,9 +27,13 @@ NOTHING = "–"
 NAME_LIMIT = 80
 
 _LOCALES: dict[str, Locale] = {"nl": Locale("nl", "NL"), "en": Locale("en", "GB")}
-# Direction marks and overrides: a name may not turn round the text that follows it.
-_DIRECTION = {0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-_ZERO_WIDTH = {0x200B, 0x2060, 0xFEFF, 0x00AD, *range(0xE0000, 0xE0080)}
+# Format characters (Cf) are invisible and may turn round the text that follows: these alone are
+# part of writing, the joiners of emoji, Persian and Indic scripts and signs before Arabic numbers.
+_JOINERS = "\u200c\u200d"
+_WRITTEN = {*map(ord, _JOINERS), *range(0x600, 0x606), 0x6DD, 0x8E2, 0x110BD, 0x110CD}
+# letters and marks that nobody sees: fillers of Hangul, Khmer and Mongolian, the empty Braille cell
+_UNSEEN = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0}
+_MARKS = ("Mn", "Me")
 
 
 def number(value: float, language: Language, *, digits: int = 0, fixed: bool = True) -> str:
@@ -110,6 +115,60 @@ def quantity(
     if unit == "count" and (size >= 100 or _is_whole(value)):
         return number(value, language, digits=extra_digits)
     return number(value, language, digits=1 + extra_digits)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two values in equal digits, and their difference in those very digits.
+
+    ``size`` is the difference without its sign and unit sign (`1,2` of points);
+    ``change`` is what was rounded, with its sign.
+    """
+
+    before: str
+    after: str
+    size: str
+    change: float
+
+
+# A difference of rounded values may be this far from the real one; else there is a digit more.
+_ROUNDING = 0.06
+
+
+def pair(
+    before: float, after: float, unit: Unit, language: Language, currency: str | None = None
+) -> Pair:
+    """`4,65`, `3,64` and `1,01`: never `4,7` and `3,6` beside a difference of 1,01."""
+    shift = 100.0 if unit == "rate" else 1.0
+    a, b = before * shift, after * shift
+    base = max(_digits_of(a, unit, currency), _digits_of(b, unit, currency))
+    change, digits = 0.0, base
+    for digits in (base, base + 1):
+        one, other = _clean(a, digits), _clean(b, digits)
+        change = _clean(other - one, digits)
+        if abs(change - (b - a)) <= _ROUNDING * abs(b - a):
+            break
+
+    def told(value: float, *, is_size: bool = False) -> str:
+        if unit == "money" and currency:
+            return money(value, currency, language, digits=digits)
+        if unit == "rate" and not is_size:
+            return percentage(value / 100, language, digits=digits)
+        return number(value, language, digits=digits)
+
+    return Pair(told(a), told(b), told(abs(change), is_size=True), change)
+
+
+def _digits_of(size: float, unit: Unit, currency: str | None) -> int:
+    """The digits behind the comma that `quantity` gives a value; a rate in percents."""
+    size = abs(size)
+    if unit == "rate":
+        return 2 if size < 1 else 1
+    if unit == "ratio":
+        return 2 if size < 1 else 1 if size < 100 else 0
+    if unit == "money" and currency:
+        return _cents(currency) if size < 100 else 0
+    return 0 if size >= 100 or _is_whole(size) else 1
 
 
 def value_apart_from(
@@ -209,27 +268,30 @@ def name(text: str, limit: int = NAME_LIMIT) -> str:
 
     Direction marks, control characters and invisible signs go, white space
     becomes single spaces, heaps of combining marks are thinned, and what is
-    longer than ``limit`` ends in an ellipsis.
+    longer than ``limit`` ends in an ellipsis. Of what has no sign to be seen a
+    dash is left.
     """
     kept: list[str] = []
     marks = 0
     for sign in text[: limit * 8]:
-        code = ord(sign)
-        if code in _DIRECTION or code in _ZERO_WIDTH:
-            continue
         category = unicodedata.category(sign)
-        if category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp"):
+        if category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"):
             sign = " "
-        marks = marks + 1 if category in ("Mn", "Me") else 0
-        if marks > 2:
+        elif ord(sign) in _UNSEEN or (category == "Cf" and ord(sign) not in _WRITTEN):
+            continue
+        is_mark = category in _MARKS
+        marks = marks + 1 if is_mark else 0
+        # a mark or a joiner goes with the sign before it
+        before = kept[-1] if kept else " "
+        if marks > 2 or ((is_mark or sign in _JOINERS) and before in f" {_JOINERS}"):
             continue
         kept.append(sign)
-    told = " ".join("".join(kept).split())
+    told = " ".join(word.rstrip(_JOINERS) for word in "".join(kept).split())
     if len(told) <= limit and len(text) <= limit * 8:
         return told or NOTHING
     cut = told[: limit - 1]
     # never cut through an emoji sequence or leave a joiner dangling
-    while cut and (cut[-1] == "\u200d" or unicodedata.category(cut[-1]) in ("Mn", "Me", "Cf")):
+    while cut and unicodedata.category(cut[-1]) in (*_MARKS, "Cf"):
         cut = cut[:-1]
     return cut.rstrip() + "…"
 

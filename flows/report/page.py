@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache, partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.report import charts, formats, outlook, words
+from markupsafe import Markup
+
+from flows.report import charts, formats, outlook, small_charts, words
+from flows.report.dress import Dress
 from flows.report.formats import Language
+from flows.report.kpi_figure import KpiFigure
 from flows.report.model import ClientView, GoalChange, Noticed, SourceState, TargetView
 from flows.settings import Step
 from flows.targets.evaluation import Evaluation, Series
@@ -34,11 +40,24 @@ class Badge:
 
 
 @dataclass(frozen=True)
+class Count:
+    """How many goals have a tone; ``left`` and ``width`` place its part of a bar, in percent."""
+
+    tone: str
+    symbol: str
+    n: int
+    word: str
+    left: float
+    width: float
+
+
+@dataclass(frozen=True)
 class Fact:
     term: str
     text: str
     small: str = ""
     big: bool = False
+    key: str = ""  # what stands for it in the bullet graph
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,7 @@ class SegmentRow:
     value: str
     share: str
     bar: float | None
-    trend: charts.Sparkline | None
+    trend: str | None
     reason: str
 
 
@@ -69,6 +88,37 @@ class Spell:
 
     status: Badge
     when: str
+
+
+@dataclass(frozen=True)
+class StripPart:
+    """Days with one status: SVG path data of a box a day, and what to say of them."""
+
+    tone: str
+    path: str
+    told: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The statuses day by day; ``days`` is how wide it is."""
+
+    days: int
+    parts: list[StripPart]
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """A KPI of the client as a whole."""
+
+    name: str
+    explained: str
+    now: str
+    before: str
+    change: str
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -93,6 +143,7 @@ class CauseBlock:
     opening: str
     lines: list[str]
     part: str
+    table: str
     weight: str
     rows: list[CauseLine]
     has_own: bool
@@ -118,6 +169,7 @@ class TargetBlock:
     chart_wide: str | None
     chart_narrow: str | None
     legend: list[tuple[str, str]]
+    bullet: str | None
     facts: list[Fact]
     terms: list[Fact]
     segments_title: str
@@ -131,6 +183,8 @@ class TargetBlock:
     changes: list[str]
     steps: list[StepRow]
     history: list[Spell]
+    strip: Strip | None
+    muted: str
     notes: list[str]
 
 
@@ -147,42 +201,76 @@ class SourceRow:
     loaded: str
 
 
-def render_report(view: ClientView) -> str:
+def render_report(
+    view: ClientView,
+    figures: Sequence[KpiFigure] = (),
+    dress: Dress = Dress(),  # noqa: B008 (frozen)
+    *,
+    has_overview: bool = False,
+) -> str:
     """One self-contained page in the client's language.
 
     The same view gives the same bytes. Names from outside are cleaned, cut and
     escaped; a content security policy forbids scripts and requests besides.
+    ``has_overview``: the page of all clients is beside it, and is linked.
     """
     language = view.client.locale
     client = formats.name(view.client.name)
-    targets = [_target(one, view, language) for one in view.targets]
+    drawn = small_charts.bullets([_bullet(one, language) for one in view.targets], language)
+    return render(
+        "report.html.j2",
+        language,
+        dress,
+        title=words.say(
+            "report_title", language, client=client, day=formats.day(view.as_of, language)
+        ),
+        client=client,
+        as_of=words.say("as_of", language, day=formats.weekday(view.as_of, language)),
+        data_through=data_through(view.sources, language),
+        headline=headline([one.total for one in view.targets], language),
+        counts=counts([one.total for one in view.targets], language),
+        targets=[
+            _target(one, view, language, bullet)
+            for one, bullet in zip(view.targets, drawn, strict=True)
+        ],
+        figures=[_figure_row(one, language) for one in figures],
+        sources=[_source(state, view, language) for state in view.sources],
+        checks=[formats.sentence_text(check) for check in view.checks],
+        findings=_findings(view.findings, None, language, view.client.currency),
+        reading=_reading(view, language),
+        footer=footer(view.generated_at, view.client.timezone, dress, language),
+        has_overview=has_overview,
+    )
+
+
+def render(template: str, language: Language, dress: Dress, **values: object) -> str:
+    """A page of ours: its style sheet, and a policy that allows that sheet and nothing else."""
+    css = _css() + Markup(dress.css)  # noqa: S704 (colours that were checked)
+    digest = base64.b64encode(hashlib.sha256(css.encode("utf-8")).digest()).decode("ascii")
     return (
         environment()
-        .get_template("report.html.j2")
+        .get_template(template)
         .render(
             language=language,
             say=partial(say_capital, language),
-            css=_css(),
-            title=words.say(
-                "report_title", language, client=client, day=formats.day(view.as_of, language)
-            ),
-            client=client,
-            as_of=words.say("as_of", language, day=formats.weekday(view.as_of, language)),
-            data_through=data_through(view.sources, language),
-            headline=headline([one.total for one in view.targets], language),
-            counts=_counts(view, language),
-            targets=targets,
-            sources=[_source(state, view, language) for state in view.sources],
-            checks=[formats.sentence_text(check) for check in view.checks],
-            findings=_findings(view.findings, None, language, view.client.currency),
-            reading=_reading(view, language),
-            footer=words.say(
-                "footer",
-                language,
-                moment=formats.moment(view.generated_at, view.client.timezone, language),
-                zone=view.client.timezone,
-            ),
+            css=css,
+            policy=f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;"
+            " base-uri 'none'; form-action 'none'",
+            brand=formats.name(dress.name, 60) if dress.name else "",
+            logo=Markup(dress.logo_uri),  # noqa: S704 (base64)
+            is_dressed=bool(dress.css),
+            **values,
         )
+    )
+
+
+def footer(moment: datetime, zone: str, dress: Dress, language: Language) -> str:
+    return words.say(
+        "footer_brand" if dress.name else "footer",
+        language,
+        brand=formats.name(dress.name, 60),
+        moment=formats.moment(moment, zone, language),
+        zone=zone,
     )
 
 
@@ -413,7 +501,9 @@ def next_step(view: TargetView) -> Step | None:
 # --- the parts of the page --------------------------------------------------------------------
 
 
-def _target(one: TargetView, view: ClientView, language: Language) -> TargetBlock:
+def _target(
+    one: TargetView, view: ClientView, language: Language, bullet: str | None
+) -> TargetBlock:
     target, kpi, total = one.target, one.kpi, one.total
     currency = total.currency_code or target.goal.currency or view.client.currency
     anchor = f"goal-{formats.name(target.id, 60).replace(' ', '-')}"
@@ -425,7 +515,7 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
     ordered = worst_first(one)
     shown, rest = ordered[:WORST_SEGMENTS], ordered[WORST_SEGMENTS:]
     top = max([*(words.judged(s) or 0.0 for s in shown), *_levels(one)], default=0.0) * 1.04
-    trends = _trends(one, shown, view.as_of)
+    trends = _trends(one, shown, view.as_of, language, currency)
     return TargetBlock(
         anchor=anchor,
         id=formats.name(target.id, 60),
@@ -444,7 +534,8 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
         chart_wide=_svg(one, view, language, "wide", anchor),
         chart_narrow=_svg(one, view, language, "narrow", anchor),
         legend=charts.legend(data, one, language) if data else [],
-        facts=_facts(one, language, value, goal, expected),
+        bullet=None if bullet is None else Markup(bullet),  # noqa: S704 (figures alone)
+        facts=_facts(one, language, value, goal, expected, bullet is not None),
         terms=_terms(one, view, language, period),
         segments_title=words.say(
             "segments", language, segment=words.segment_word(target, language, n=1)
@@ -461,13 +552,26 @@ def _target(one: TargetView, view: ClientView, language: Language) -> TargetBloc
         changes=target_changes(one, language, currency),
         steps=[_step(step, view.as_of, language) for step in target.plan],
         history=_spells(one.history, view.as_of, language),
+        strip=_strip(one, view.as_of, language),
+        muted=_muted(one, language),
         notes=_notes(one, language, currency),
     )
 
 
-def _facts(one: TargetView, language: Language, value: str, goal: str, expected: str) -> list[Fact]:
-    """The figures beside the chart."""
+def _facts(
+    one: TargetView,
+    language: Language,
+    value: str,
+    goal: str,
+    expected: str,
+    has_bullet: bool,
+) -> list[Fact]:
+    """The figures beside the chart; with a bullet graph they are its legend too."""
     target, total = one.target, one.total
+
+    def key(name: str) -> str:
+        return name if has_bullet else ""
+
     told = [
         Fact(
             words.say("col_value", language),
@@ -475,13 +579,17 @@ def _facts(one: TargetView, language: Language, value: str, goal: str, expected:
             words.measured(target, total, language),
             big=True,
         ),
-        Fact(words.say("col_goal", language), goal),
+        Fact(
+            words.say("col_goal", language),
+            goal,
+            key=key("band" if _band(total) is not None else "goal"),
+        ),
     ]
     if chance := _chance(one, language):
         told[0] = replace(told[0], small=" · ".join(s for s in (told[0].small, chance) if s))
     is_level = words.due(total) == total.goal  # then it only repeats what was agreed
     if words.due(total) is not None and not is_level:
-        told.append(Fact(words.say("col_expected", language), expected))
+        told.append(Fact(words.say("col_expected", language), expected, key=key("due")))
     # of a goal for each segment the odds are those of its segments
     if outlook.has_odds(total, target) and not total.reason.startswith("segments_"):
         odds = total.probability or 0.0
@@ -495,8 +603,111 @@ def _facts(one: TargetView, language: Language, value: str, goal: str, expected:
     end, low, high = outlook.projected(total, target, one.kpi, language, None)
     if end:
         between = words.say("between_values", language, low=low, high=high) if low else ""
-        told.append(Fact(words.say("col_end", language), end, between))
+        told.append(
+            Fact(words.say("col_end", language), end, between, key=key("fan") if low else "")
+        )
     return told
+
+
+def _band(total: Evaluation) -> tuple[float, float] | None:
+    low, high = total.details.get("low"), total.details.get("high")
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        return float(low), float(high)
+    return None
+
+
+def _bullet(one: TargetView, language: Language) -> small_charts.Bullet | None:
+    """The value against what was agreed; None without a value or without anything to hold it to."""
+    total, kpi = one.total, one.kpi
+    value, due = words.judged(total), words.due(total)
+    band, ends = _band(total), None
+    if outlook.projected(total, one.target, kpi, language, None)[1]:
+        ends = (total.projected_low or 0.0, total.projected_high or 0.0)
+    goal = total.goal if total.goal is not None else due
+    if value is None or (goal is None and band is None):
+        return None
+    return small_charts.Bullet(
+        value=value,
+        goal=goal,
+        due=due if due != goal else None,
+        band=band,
+        ends=ends,
+        unit=kpi.unit,
+        currency=total.currency_code,
+    )
+
+
+def _muted(one: TargetView, language: Language) -> str:
+    """That nothing is sent of a target for now, until when and why."""
+    if one.muted is None:
+        return ""
+    last = one.muted.until - timedelta(days=1)
+    told = words.say("muted", language, day=formats.day(last, language))
+    because = formats.sentence_text(one.muted.because, 200) if one.muted.because else ""
+    return f"{told}: {because.rstrip('.')}." if because else f"{told}."
+
+
+def _figure_row(figure: KpiFigure, language: Language) -> FigureRow:
+    """A KPI over the whole of a client, in figures that subtract as they are shown."""
+    kpi, money = figure.kpi, figure.currency_code
+    notes = []
+    if figure.is_apart and money:
+        notes.append(words.say("figure_apart", language, currency=money))
+    if figure.why:
+        sources = words.listing([words.source(one) for one in figure.lacks], language)
+        notes.append(words.say(f"why_{figure.why}", language, sources=sources))
+    if figure.last is not None:
+        notes.append(words.say("figure_through", language, day=formats.day(figure.last, language)))
+    if figure.share_in is not None and figure.share_in < 0.995 and kpi.late is not None:
+        noun = kpi.numerator if kpi.late.side == "numerator" else kpi.denominator or {}
+        share = formats.percentage(figure.share_in, language, digits=0)
+        notes.append(words.say("figure_share", language, share=share, late=noun.get(language, "")))
+    elif kpi.is_restated and figure.now is not None and figure.share_in is None:
+        notes.append(words.say("figure_restated", language))
+    if figure.missing:
+        notes.append(words.say("figure_missing", language, n=figure.missing))
+    if figure.missing_before:
+        notes.append(words.say("figure_missing_before", language, n=figure.missing_before))
+    now, before, change = _compared(figure, language)
+    return FigureRow(
+        name=words.kpi_label(kpi, language),
+        explained=kpi.explained.get(language) or kpi.explained.get("en", ""),
+        now=now,
+        before=before,
+        change=change,
+        notes=[words.capital(note.rstrip(".")) + "." for note in notes],
+    )
+
+
+def _compared(figure: KpiFigure, language: Language) -> tuple[str, str, str]:
+    """Now, before and the difference; the last is that of the first two as they are shown."""
+    kpi, money, now, before = figure.kpi, figure.currency_code, figure.now, figure.before
+    if now is None or before is None:
+        now_told, before_told = (
+            formats.quantity(one, kpi.unit, language, money) for one in (now, before)
+        )
+        return now_told, before_told, ""
+    if kpi.is_sum:
+        now_told, before_told = (
+            formats.quantity(one, kpi.unit, language, money) for one in (now, before)
+        )
+        # without some of the days the difference would be that of the days
+        if figure.missing or figure.missing_before:
+            return now_told, before_told, ""
+        if before == 0:
+            return now_told, before_told, words.say("newly" if now else "same", language)
+        share = now / before - 1
+        told = formats.percentage(abs(share), language, digits=0 if abs(share) >= 0.1 else 1)
+        return now_told, before_told, _signed(share, told, language)
+    shown = formats.pair(before, now, kpi.unit, language, money)
+    points = f"{formats.NBSP}{words.say('points', language)}" if kpi.unit == "rate" else ""
+    return shown.after, shown.before, _signed(shown.change, shown.size + points, language)
+
+
+def _signed(change: float, told: str, language: Language) -> str:
+    if not any(sign in "123456789" for sign in told):
+        return words.say("same", language)
+    return f"{'+' if change > 0 else '−'}{told}"
 
 
 def _terms(one: TargetView, view: ClientView, language: Language, period: str) -> list[Fact]:
@@ -537,7 +748,7 @@ def _segment(
     view: TargetView,
     segment: Evaluation,
     top: float,
-    trend: charts.Sparkline | None,
+    trend: str | None,
     language: Language,
     currency: str | None,
 ) -> SegmentRow:
@@ -556,7 +767,13 @@ def _segment(
     )
 
 
-def _trends(view: TargetView, shown: list[Evaluation], as_of: date) -> dict[str, charts.Sparkline]:
+def _trends(
+    view: TargetView,
+    shown: list[Evaluation],
+    as_of: date,
+    language: Language,
+    currency: str | None,
+) -> dict[str, str]:
     """Three months of the segments shown, without the days that are still young.
 
     Conversions that have yet to arrive would make every line dive at its end.
@@ -566,7 +783,7 @@ def _trends(view: TargetView, shown: list[Evaluation], as_of: date) -> dict[str,
     if not shown or window is None:
         return {}
     wanted = {one.segment: one for one in shown}
-    return charts.sparklines(
+    drawn = small_charts.lines(
         [
             charts.arrived(series, wanted[series.segment], view.kpi)
             for series in view.segment_series
@@ -576,7 +793,10 @@ def _trends(view: TargetView, shown: list[Evaluation], as_of: date) -> dict[str,
         as_of - timedelta(days=90),
         window[1],
         levels[0] if levels and not view.kpi.is_sum else None,
+        language,
+        currency,
     )
+    return {segment: Markup(one) for segment, one in drawn.items()}  # noqa: S704 (figures alone)
 
 
 def _chance(one: TargetView, language: Language) -> str:
@@ -620,6 +840,11 @@ def _causes(view: TargetView, language: Language, currency: str | None) -> list[
                 opening=causes.opening(split, view.kpi, language, money),
                 lines=lines,
                 part=words.capital(one),
+                table=words.say(
+                    "effects_by_neuter" if causes.is_neuter(split.dimension) else "effects_by",
+                    language,
+                    segment=one,
+                ),
                 weight=words.capital(
                     words.say("col_weight", language, volume=noun)
                     if noun
@@ -787,6 +1012,49 @@ def _spells(history: tuple[tuple[date, str], ...], as_of: date, language: Langua
     return told[-_HISTORY_RUNS:][::-1]
 
 
+# How far back the statuses are shown: a quarter in whole weeks.
+_STRIP_DAYS = 91
+# A share of the height for each tone, so that colour is never the only difference.
+_STRIP_HEIGHTS = {"good": 20, "warn": 14, "bad": 9, "waiting": 4, "unknown": 4}
+
+
+def _strip(one: TargetView, as_of: date, language: Language) -> Strip | None:
+    """A box a day, as high as the day was good; None when there is less than a week."""
+    runs = [
+        (day, status)
+        for day, status in sorted(one.history)
+        if day <= as_of and status in words.STATUS
+    ]
+    if not runs:
+        return None
+    first = max(runs[0][0], as_of - timedelta(days=_STRIP_DAYS - 1))
+    days = (as_of - first).days + 1
+    if days < 7:
+        return None
+    parts = []
+    for i, (day, status) in enumerate(runs):
+        start = max(day, first)
+        end = runs[i + 1][0] - timedelta(days=1) if i + 1 < len(runs) else as_of
+        if end < first or end < start:
+            continue
+        tone = words.TONE[status]
+        height = _STRIP_HEIGHTS[tone]
+        boxes = "".join(
+            f"M{10 * n} {20 - height}h8v{height}h-8z"
+            for n in range((start - first).days, (end - first).days + 1)
+        )
+        told = words.say(
+            "strip_day",
+            language,
+            status=words.capital(words.status(status, language)),
+            when=formats.span(start, end, language),
+        )
+        parts.append(StripPart(tone, boxes, told))
+    return Strip(
+        days, parts, formats.short_day(first, language), formats.short_day(as_of, language)
+    )
+
+
 def _notes(one: TargetView, language: Language, currency: str | None) -> list[str]:
     kpi, total = one.kpi, one.total
     told = [kpi.explained.get(language) or kpi.explained.get("en", "")]
@@ -817,14 +1085,18 @@ def _reading(view: ClientView, language: Language) -> list[str]:
     return told
 
 
-def _counts(view: ClientView, language: Language) -> list[Mapping[str, object]]:
+def counts(evaluations: list[Evaluation], language: Language) -> list[Count]:
+    """How many goals there are of each tone, and where each begins on a bar of 100."""
     symbols = {"good": "✓", "warn": "▲", "bad": "✕", "unknown": "?", "waiting": "◔"}
-    told: list[Mapping[str, object]] = []
+    told: list[Count] = []
+    left = 0.0
     for tone, symbol in symbols.items():
-        n = sum(words.TONE[one.total.status] == tone for one in view.targets)
+        n = sum(words.TONE[one.status] == tone for one in evaluations)
         if n:
+            width = 100 * n / len(evaluations)
             word = words.say(f"count_{tone}", language)
-            told.append({"tone": tone, "symbol": symbol, "n": n, "word": word})
+            told.append(Count(tone, symbol, n, word, round(left, 2), round(width, 2)))
+            left += width
     return told
 
 
@@ -865,15 +1137,13 @@ def _status_badge(status: str, language: Language) -> Badge:
     )
 
 
-def say_capital(language: Language, key: str) -> str:
-    return words.capital(words.say(key, language))
+def say_capital(language: Language, key: str, n: int | None = None) -> str:
+    return words.capital(words.say(key, language, **({} if n is None else {"n": n})))
 
 
 def _svg(
     one: TargetView, view: ClientView, language: Language, size: charts.Size, anchor: str
 ) -> str | None:
-    from markupsafe import Markup
-
     drawn = charts.chart_svg(
         one, view.as_of, view.sources, language, size=size, scope=f"{anchor}-{size}"
     )
@@ -882,10 +1152,8 @@ def _svg(
 
 
 @cache
-def _css() -> str:
+def _css() -> Markup:
     """The style sheet, with a rule per colour of the charts."""
-    from markupsafe import Markup
-
     rules = []
     for role, color in charts.ROLES.items():
         shade = {"paper": "card"}.get(role, role)

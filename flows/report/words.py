@@ -795,6 +795,137 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": "Made by Koers on {moment} ({zone}).",
         "nl": "Gemaakt door Koers op {moment} ({zone}).",
     },
+    "footer_brand": {
+        "en": "Made by {brand} on {moment} ({zone}).",
+        "nl": "Gemaakt door {brand} op {moment} ({zone}).",
+    },
+    # --- the figures that every report has
+    "figures": {"en": "The figures of four weeks", "nl": "De cijfers van vier weken"},
+    "figures_lead": {
+        "en": "Everything together, whatever the goals are about: the last 28 days beside the 28"
+        " before.",
+        "nl": "Alles bij elkaar, los van waar de doelen over gaan: de laatste 28 dagen naast de 28"
+        " dagen ervoor.",
+    },
+    "col_figure": {"en": "Figure", "nl": "Cijfer"},
+    "col_28": {"en": "Last 28 days", "nl": "Laatste 28 dagen"},
+    "col_28_before": {"en": "28 before", "nl": "28 ervoor"},
+    "col_change": {"en": "Difference", "nl": "Verschil"},
+    "figure_through": {"en": "through {day}", "nl": "tot en met {day}"},
+    "figure_share": {
+        "en": "about {share} of the {late} is in; the rest is counted in",
+        "nl": "van de {late} is ongeveer {share} binnen; de rest is meegerekend",
+    },
+    "figure_missing": {
+        "en": ("1 day is missing", "{n} days are missing"),
+        "nl": ("1 dag ontbreekt", "{n} dagen ontbreken"),
+    },
+    "figure_missing_before": {
+        "en": ("1 of the days before is missing", "{n} of the days before are missing"),
+        "nl": ("van de dagen ervoor ontbreekt er 1", "van de dagen ervoor ontbreken er {n}"),
+    },
+    "figure_apart": {
+        "en": "the part in {currency}: currencies are not added up",
+        "nl": "het deel in {currency}: valuta worden niet opgeteld",
+    },
+    "figure_restated": {
+        "en": "the latest days are provisional",
+        "nl": "de laatste dagen zijn voorlopig",
+    },
+    "why_not_connected": {
+        "en": "{sources} is not connected.",
+        "nl": "{sources} is niet gekoppeld.",
+    },
+    "why_no_data": {
+        "en": "There is no data of the last four weeks.",
+        "nl": "Er is geen data van de laatste vier weken.",
+    },
+    "why_mixed_currencies": {
+        "en": "The amounts are in several currencies and cannot be added up.",
+        "nl": "De bedragen zijn in verschillende valuta en niet op te tellen.",
+    },
+    "why_nothing_to_divide": {
+        "en": "There was nothing to divide by.",
+        "nl": "Er viel niets te delen.",
+    },
+    "same": {"en": "the same", "nl": "gelijk"},
+    "newly": {"en": "from zero", "nl": "vanaf nul"},
+    "points_short": {"en": "pts", "nl": "punt"},
+    # --- what can be unfolded
+    "more_causes": {
+        "en": ("One more comparison", "More comparisons"),
+        "nl": ("Nog een vergelijking", "Meer vergelijkingen"),
+    },
+    "effects_by": {
+        "en": "What each {segment} did",
+        "nl": "Wat elke {segment} deed",
+    },
+    "effects_by_neuter": {
+        "en": "What each {segment} did",
+        "nl": "Wat elk {segment} deed",
+    },
+    "about": {"en": "About this goal and its data", "nl": "Over dit doel en de data"},
+    "muted": {
+        "en": "No messages are sent about this goal through {day}",
+        "nl": "Over dit doel gaan geen berichten uit tot en met {day}",
+    },
+    "muted_open": {
+        "en": "No messages are sent about this goal for now",
+        "nl": "Over dit doel gaan voorlopig geen berichten uit",
+    },
+    "strip_from": {"en": "{first}", "nl": "{first}"},
+    "strip_day": {"en": "{status}: {when}", "nl": "{status}: {when}"},
+    # --- the overview of the agency
+    "overview_title": {"en": "All clients, as of {day}", "nl": "Alle klanten op {day}"},
+    "overview": {"en": "All clients", "nl": "Alle klanten"},
+    "overview_kicker": {
+        "en": "Where everybody’s goals stand",
+        "nl": "Hoe ieders doelen ervoor staan",
+    },
+    "overview_head": {
+        "en": (
+            "1 of {total} goals needs attention.",
+            "{n} of {total} goals need attention.",
+        ),
+        "nl": (
+            "1 van de {total} doelen vraagt aandacht.",
+            "{n} van de {total} doelen vragen aandacht.",
+        ),
+    },
+    "overview_fine": {
+        "en": ("The only goal is fine.", "None of the {n} goals needs attention."),
+        "nl": ("Het ene doel vraagt geen aandacht.", "Geen van de {n} doelen vraagt aandacht."),
+    },
+    "attention": {"en": "What needs attention first", "nl": "Wat eerst aandacht vraagt"},
+    "attention_more": {
+        "en": (
+            "1 more goal needs attention: see its client’s page.",
+            "{n} more goals need attention: see their clients’ pages.",
+        ),
+        "nl": (
+            "Nog 1 doel vraagt aandacht: zie de pagina van de klant.",
+            "Nog {n} doelen vragen aandacht: zie de pagina’s van de klanten.",
+        ),
+    },
+    "clients": {"en": "The clients", "nl": "De klanten"},
+    "col_client": {"en": "Client", "nl": "Klant"},
+    "col_goals": {"en": "Goals", "nl": "Doelen"},
+    "col_next": {"en": "Next step", "nl": "Volgende stap"},
+    "col_data": {"en": "Data", "nl": "Data"},
+    "col_where": {"en": "Now and agreed", "nl": "Nu en afgesproken"},
+    "late_data": {
+        "en": "Where data is late or missing",
+        "nl": "Waar data achterloopt of ontbreekt",
+    },
+    "late_none": {"en": "All data is in.", "nl": "Alle data is binnen."},
+    "no_step": {"en": "no step left", "nl": "geen stap meer open"},
+    "no_goals": {"en": "no goals yet", "nl": "nog geen doelen"},
+    "value_of_goal": {"en": "{value}, agreed {goal}", "nl": "{value}, afgesproken {goal}"},
+    "steps_overdue": {
+        "en": ("1 step overdue", "{n} steps overdue"),
+        "nl": ("1 stap te laat", "{n} stappen te laat"),
+    },
+    "all_clients": {"en": "All clients", "nl": "Alle klanten"},
     # --- digest
     "subject_first": {
         "en": ("{client}: one goal, as of {day}", "{client}: {n} goals, as of {day}"),

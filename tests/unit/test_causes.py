@@ -225,7 +225,7 @@ def test_it_is_said_what_a_value_is_compared_with(
     found = explained(["A", "B"], ([4, 2], [1, 1]), ([2, 2], [1, 1]), days=days)
     said = causes.opening(replace(found, compared=compared), KPIS["roas"], "nl", "EUR")
     assert said.replace(NBSP, " ") == (
-        f"De ROAS kwam 1,00 lager uit dan {reference}: van 3,0 naar 2,0."
+        f"De ROAS kwam 1,0 lager uit dan {reference}: van 3,0 naar 2,0."
     )
 
 

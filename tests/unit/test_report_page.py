@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -57,7 +59,13 @@ def test_the_page_runs_nothing_and_asks_nothing_of_the_outside(report: str) -> N
         tag for tag, _ in seen.tags
     }
     policy = [m["content"] for m in seen.named("meta") if m.get("http-equiv")]
-    assert policy == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+    (sheet,) = re.findall(r"<style>(.*?)</style>", report, re.DOTALL)
+    own = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    assert policy == [
+        f"default-src 'none'; style-src 'sha256-{own}'; img-src data:; base-uri 'none';"
+        " form-action 'none'"
+    ]
+    assert not [tag for tag, attributes in seen.tags if "style" in attributes], "not allowed by it"
     for _, attributes in seen.tags:
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("href", "src", "xlink:href"):

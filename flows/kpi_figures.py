@@ -1,0 +1,150 @@
+"""The KPIs that every client is shown, with or without a goal, read from the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+
+from flows import arrivals, readings
+from flows.arrivals import Arrival
+from flows.kpis import Kpi
+from flows.plan import restatement_days
+from flows.project import Project
+from flows.report.kpi_figure import KpiFigure
+from flows.settings import Agreed, Client, Goal, Period, Target
+from flows.targets.completeness import Adjusted, adjusted_ratio, adjusted_sum
+from flows.targets.cube import Column, KpiCube
+from flows.targets.evaluation import Series
+from flows.targets.path import sums_between, value_of
+from flows.targets.periods import ONE_DAY
+from flows.views import with_completeness
+
+# What the product was asked to show; those of them that the catalogue has.
+SHOWN = ("ctr", "roas", "conversion_rate", "cac", "organic_sessions")
+# Four weeks: as many of each weekday in both stretches.
+DAYS = 28
+# Data that ends longer ago says nothing of how things are now.
+_LATEST_DAYS = 28
+
+# Everything of a client: a scope without limits.
+_WHOLE = Target(
+    id="whole",
+    specific="",
+    kpi="",
+    goal=Goal(kind="at_least", at_least=0.0),
+    period=Period(),
+    agreed=Agreed(owner=""),
+)
+
+
+def kpi_figures(
+    project: Project, connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
+) -> dict[str, tuple[KpiFigure, ...]]:
+    """By client the KPIs of `SHOWN`, in that order; each is read once for all clients."""
+    told: dict[str, list[KpiFigure]] = {slug: [] for slug in clients}
+    windows = readings.conversion_windows(connection)
+
+    def final_age(source: str, account: str) -> int:
+        return restatement_days(project, source, windows.get(account))
+
+    kpis = [project.kpis[name] for name in SHOWN if name in project.kpis]
+    late = [kpi.late for kpi in kpis if kpi.late is not None]
+    arriving = arrivals.read_all_arrivals(connection, late, as_of, final_age)
+    first = as_of - timedelta(days=2 * DAYS + _LATEST_DAYS)
+    for kpi in kpis:
+        cubes = readings.read_kpi(connection, clients, kpi, first, as_of - ONE_DAY)
+        for slug in clients:
+            known = {
+                account: one
+                for (client, account), one in (arriving[kpi.late] if kpi.late else {}).items()
+                if client == slug
+            }
+            client = project.client(slug)
+            told[slug] += figures_of(client, kpi, cubes[slug, kpi.name], known)
+    return {slug: tuple(figures) for slug, figures in told.items()}
+
+
+def figures_of(
+    client: Client, kpi: Kpi, cube: KpiCube, arriving: Mapping[str, Arrival]
+) -> list[KpiFigure]:
+    """One KPI over everything that a client has; of money one figure for each currency."""
+    lacks = tuple(source for source in kpi.sources if source not in client.sources)
+    if lacks:
+        return [KpiFigure(kpi, why="not_connected", lacks=lacks)]
+    currencies = cube.series({}).currencies
+    if len(currencies) < 2:
+        return [_figure(kpi, cube, arriving)]
+    # the client's own first
+    ordered = sorted(currencies, key=lambda code: (code != client.currency, code))
+    found = [_figure(kpi, _in_currency(cube, code), arriving) for code in ordered]
+    known = [replace(one, is_apart=True) for one in found if one.now is not None]
+    return known or [KpiFigure(kpi, why="mixed_currencies")]
+
+
+def _in_currency(cube: KpiCube, code: str) -> KpiCube:
+    """The cells of one currency."""
+    assert cube.currency is not None
+    kept = cube.currency.is_in([code])
+
+    return replace(
+        cube,
+        columns={k: Column(c.names, c.codes[kept]) for k, c in cube.columns.items()},
+        currency=Column(cube.currency.names, cube.currency.codes[kept]),
+        numerator=cube.numerator[kept],
+        denominator=None if cube.denominator is None else cube.denominator[kept],
+        has_row=cube.has_row[kept],
+    )
+
+
+def _figure(kpi: Kpi, cube: KpiCube, arriving: Mapping[str, Arrival]) -> KpiFigure:
+    """The figure through the last day with data."""
+    series = with_completeness(cube.series({}), cube, kpi, _WHOLE, arriving)
+    there = np.flatnonzero(series.known(kpi.is_sum))
+    if not there.size or (cube.last_day - series.day_at(int(there[-1]))).days >= _LATEST_DAYS:
+        return KpiFigure(kpi, why="no_data")
+    last = series.day_at(int(there[-1]))
+    first = last - timedelta(days=DAYS - 1)
+    before = first - timedelta(days=DAYS)
+    now, share_in = _value(series, first, last, kpi)
+    return KpiFigure(
+        kpi,
+        first=first,
+        last=last,
+        now=now,
+        before=_value(series, before, first - ONE_DAY, kpi)[0],
+        currency_code=series.currencies[0] if series.currencies else None,
+        share_in=share_in,
+        missing=_missing(series, first, last, kpi),
+        missing_before=_missing(series, before, first - ONE_DAY, kpi),
+        why="" if now is not None else "nothing_to_divide",
+    )
+
+
+def _value(series: Series, first: date, last: date, kpi: Kpi) -> tuple[float | None, float | None]:
+    """The value with what is still to arrive, and which share of that is in, where known."""
+    share, error = series.completeness, series.completeness_error
+    if share is not None and error is not None and kpi.late is not None:
+        place = series.place(first, last)
+        adjusted: Adjusted
+        if kpi.is_sum or series.denominator is None:
+            adjusted = adjusted_sum(series.numerator[place], share[place], error[place])
+        else:
+            adjusted = adjusted_ratio(
+                series.numerator[place],
+                series.denominator[place],
+                share[place],
+                error[place],
+                kpi.late.side,
+            )
+        if adjusted.value is not None and np.isfinite(adjusted.share_in):
+            return adjusted.value, float(adjusted.share_in)
+    return value_of(*sums_between(series, first, last, kpi), kpi), None
+
+
+def _missing(series: Series, first: date, last: date, kpi: Kpi) -> int:
+    known = int(series.known(kpi.is_sum)[series.place(first, last)].sum())
+    return (last - first).days + 1 - known
