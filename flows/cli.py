@@ -320,6 +320,19 @@ def make_parser() -> argparse.ArgumentParser:
         "Send what waits in the outbox",
         [*stored, part.client, part.any_day, part.already_direct],
     )
+    silence = add(
+        "snooze",
+        _snooze,
+        "Tell nothing of a target before a day; its verdicts and the report go on",
+        [*stored, part.client, part.any_day, part.already_direct],
+    )
+    silence.add_argument("target", metavar="TARGET", help="the id of a target")
+    how_long = silence.add_mutually_exclusive_group(required=True)
+    how_long.add_argument(
+        "--until", type=_day, metavar="YYYY-MM-DD", help="the first day that tells of it again"
+    )
+    how_long.add_argument("--end", action="store_true", help="end its snooze now")
+    silence.add_argument("--because", default="", metavar="TEXT", help="why, for the report")
     export = add(
         "export",
         _export,
@@ -920,6 +933,21 @@ def _notify(asked: argparse.Namespace) -> int:
         if not deliveries:
             _say("nothing waits to be sent")
     return OK if all(d.state == "sent" for d in deliveries) else IN_PART
+
+
+def _snooze(asked: argparse.Namespace) -> int:
+    from flows.preview import chosen_targets
+    from flows.project import chosen_clients, open_project, today_of
+    from flows.snoozes import snooze_target
+
+    with open_project(asked.config, asked.lock_wait) as project:
+        owners = chosen_targets(project, chosen_clients(project, asked.client), asked.target)
+        because = " ".join(asked.because.split())
+        today = asked.as_of or today_of(project)
+        done = snooze_target(project, owners, asked.target, asked.until, because, today)
+        project.warehouse.publish()
+    _tell(done, asked)
+    return OK
 
 
 def _status(asked: argparse.Namespace) -> int:
