@@ -28,6 +28,7 @@ from connectors.base import MailMessage, Sent
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 IMPLICIT_TLS_PORT = 465
 
+_JOINERS = "\u200c\u200d"  # of emoji and of Persian; they are seen only in what they join
 _LOCAL, _DOMAIN = r"[^<>@\s,;:\"()]+", r"[^<>@\s,;:\"()]+"
 _ADDRESS = re.compile(
     rf"(?P<name>[^<>@\r\n]*)<(?P<local>{_LOCAL})@(?P<domain>{_DOMAIN})>"
@@ -234,5 +235,10 @@ def _address(said: str) -> Address:
 
 
 def _one_line(said: str) -> str:
-    """Header text: a line break would begin a header of the sender's choice."""
-    return " ".join("".join(c if c.isprintable() else " " for c in said).split())
+    """Header text: a line break would begin a header of the sender's choice.
+
+    So would one that is encoded (`=?utf-8?q?=0D=0ABcc…?=`): Python's own email package
+    decodes what looks like an encoded word before it writes the header.
+    """
+    told = "".join(c if c.isprintable() or c in _JOINERS else " " for c in said)
+    return " ".join(told.replace("=?", "= ?").split())

@@ -436,7 +436,9 @@ def _main(arguments: Sequence[str] | None) -> int:
         asked.lock_wait = _lock_wait(parser)
     # gRPC's own notes ("got goaway") are not for people
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("koers").setLevel(logging.WARNING if asked.quiet else logging.INFO)
     try:
         code: int = asked.run(asked)
@@ -1111,9 +1113,24 @@ def _say_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     _say(as_table(headings, rows))
 
 
+class PlainFormatter(logging.Formatter):
+    """What is logged, and nothing that drives a terminal: vendors' texts and names are in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+# line ends, and what joins the signs of an emoji or of Persian
+_LET_THROUGH = "\n\u200c\u200d"
+
+
 def printable(text: str) -> str:
     """Text without control characters: a campaign's name must not drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in _LET_THROUGH else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from flows.table_files import (
     Kind,
     Table,
     in_place,
+    tidy,
     write_csv,
     write_parquet,
     write_workbook,
@@ -233,7 +234,7 @@ def target_row(project: Project, e: Evaluation) -> dict[str, Any]:
         row["client_name"] = client.name
     if client is not None and target is not None:
         row |= _agreed(project.kpis[target.kpi], client, target, e)
-    return row
+    return {name: tidy(told) if isinstance(told, str) else told for name, told in row.items()}
 
 
 def _agreed(kpi: Kpi, client: Client, target: Target, e: Evaluation) -> dict[str, Any]:

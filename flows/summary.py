@@ -10,6 +10,7 @@ from typing import Any
 from flows import coverage
 from flows.pipeline import RunReport
 from flows.project import Project
+from flows.report import formats
 from flows.targets.evaluation import Evaluation
 
 SYMBOLS = {
@@ -51,7 +52,7 @@ def target_rows(
     )  # fmt: skip
     rows = []
     for e in evaluations:
-        name = f"  {shortened(e.segment_label)}" if e.segment else e.target_id
+        name = f"  {formats.name(e.segment_label, 40)}" if e.segment else e.target_id
         rows.append(
             (
                 SYMBOLS.get(e.status, "?"),

@@ -84,6 +84,9 @@ def escape(text: str) -> str:
     for sign, harmless in (("*", "∗"), ("~", "∼"), ("`", "ˋ")):
         text = text.replace(sign, harmless)
     text = re.sub(r"(?<!\w)_|_(?!\w)", "＿", text)
+    # `:x:` would be a sign of ours, and > at the start of a line a quotation
+    text = re.sub(r":(?=[\w+'-]*[^\W\d][\w+'-]*:)", "∶", text)
+    text = re.sub(r"(?m)^(\s*)>", r"\1›", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
