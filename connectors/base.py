@@ -39,6 +39,8 @@ class Table:
     ``max_days`` is the longest window that one slice has. ``requests_per_day``
     is how many requests a day of it costs; 0 where a slice is one request.
     ``retention_days`` is how far back the API goes (None: no limit known).
+    ``optional`` tables are read only for clients that name them. ``covers`` says
+    which part of an account's figures the rows hold; empty: all of it.
     """
 
     source: str
@@ -48,6 +50,8 @@ class Table:
     max_days: int = 31
     retention_days: int | None = None
     requests_per_day: int = 0
+    optional: bool = False
+    covers: str = ""
 
     @property
     def name(self) -> str:

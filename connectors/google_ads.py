@@ -338,6 +338,8 @@ def _batch(
         if field.name.endswith("_id") and pa.types.is_string(array.type):
             array = pc.replace_substring_regex(array, "^.*/", "")  # a resource name's last part
         array = array.cast(field.type)
+        if field.name in query.blank:
+            array = pc.fill_null(array, "")
         if array.null_count and not field.nullable:
             raise ValueError(f"a row without {query.fields[field.name]}")
         filled.append(array)

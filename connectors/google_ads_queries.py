@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from connectors import tables
 from connectors.base import DateWindow, Table
+from connectors.google_ads_rules import check_together
 
 # The newest version that google-ads 34 ships; Google retires one about a year after its release.
 API_VERSION = "v26"
@@ -20,12 +21,19 @@ class Query:
     """One GAQL query: the resource it reads from and the field of every column.
 
     A column whose field is a resource name (``customers/1/conversionActions/2``)
-    takes its last part, the id.
+    takes its last part, the id. ``blank`` names columns that are part of the key
+    and that the API may leave unset: such a row has an empty text there.
+
+    Raises ValueError for fields that Google does not give together.
     """
 
     resource: str
     fields: dict[str, str]
     is_daily: bool = True
+    blank: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_together(self.resource, tuple(self.fields.values()))
 
     def gaql(self, window: DateWindow | None = None) -> str:
         """Write the query; both ends of ``window`` are included."""
@@ -45,9 +53,23 @@ _DELIVERY = {
 _CONVERSIONS = {
     "conversions": "metrics.conversions",
     "conversions_value": "metrics.conversions_value",
+}
+_BY_CONVERSION_DATE = {
     "conversions_by_conversion_date": "metrics.conversions_by_conversion_date",
     "conversions_value_by_conversion_date": "metrics.conversions_value_by_conversion_date",
 }
+_CAMPAIGN = {
+    "campaign_id": "campaign.id",
+    "campaign_name": "campaign.name",
+    "channel_type": "campaign.advertising_channel_type",
+}
+_AD_GROUP = {**_CAMPAIGN, "ad_group_id": "ad_group.id", "ad_group_name": "ad_group.name"}
+_ASSET_GROUP = {
+    **_CAMPAIGN,
+    "asset_group_id": "asset_group.id",
+    "asset_group_name": "asset_group.name",
+}
+_RESULTS = {**_MONEY, **_DELIVERY, **_CONVERSIONS}
 
 QUERIES: dict[Table, Query] = {
     tables.ADS_ACCOUNT: Query(
@@ -77,7 +99,7 @@ QUERIES: dict[Table, Query] = {
         },
         is_daily=False,
     ),
-    tables.ADS_ACCOUNT_DAY: Query("customer", {**_FACT, **_MONEY, **_DELIVERY, **_CONVERSIONS}),
+    tables.ADS_ACCOUNT_DAY: Query("customer", {**_FACT, **_RESULTS, **_BY_CONVERSION_DATE}),
     tables.ADS_CAMPAIGN_DAY: Query(
         "campaign",
         {
@@ -88,9 +110,8 @@ QUERIES: dict[Table, Query] = {
             "channel_type": "campaign.advertising_channel_type",
             "device": "segments.device",
             "network": "segments.ad_network_type",
-            **_MONEY,
-            **_DELIVERY,
-            **_CONVERSIONS,
+            **_RESULTS,
+            **_BY_CONVERSION_DATE,
         },
     ),
     # with this segment only conversion metrics can be asked for
@@ -104,6 +125,7 @@ QUERIES: dict[Table, Query] = {
             "conversion_action_category": "segments.conversion_action_category",
             **_MONEY,
             **_CONVERSIONS,
+            **_BY_CONVERSION_DATE,
         },
     ),
     # how long after the click conversions came; conversion metrics only, here too
@@ -113,9 +135,155 @@ QUERIES: dict[Table, Query] = {
             **_FACT,
             "conversion_lag_bucket": "segments.conversion_lag_bucket",
             **_MONEY,
-            "conversions": "metrics.conversions",
-            "conversions_value": "metrics.conversions_value",
+            **_CONVERSIONS,
         },
+    ),
+    # --- on request ---
+    tables.ADS_AD_GROUP_DAY: Query(
+        "ad_group",
+        {
+            **_FACT,
+            **_AD_GROUP,
+            "ad_group_status": "ad_group.status",
+            **_RESULTS,
+            **_BY_CONVERSION_DATE,
+        },
+    ),
+    tables.ADS_AD_DAY: Query(
+        "ad_group_ad",
+        {
+            **_FACT,
+            **_AD_GROUP,
+            "ad_id": "ad_group_ad.ad.id",
+            "ad_status": "ad_group_ad.status",
+            "ad_strength": "ad_group_ad.ad_strength",
+            **_RESULTS,
+            **_BY_CONVERSION_DATE,
+        },
+    ),
+    tables.ADS_KEYWORD_DAY: Query(
+        "keyword_view",
+        {
+            **_FACT,
+            **_AD_GROUP,
+            "criterion_id": "ad_group_criterion.criterion_id",
+            "keyword_text": "ad_group_criterion.keyword.text",
+            "keyword_match_type": "ad_group_criterion.keyword.match_type",
+            "keyword_status": "ad_group_criterion.status",
+            **_RESULTS,
+            **_BY_CONVERSION_DATE,
+        },
+    ),
+    tables.ADS_SEARCH_TERM_DAY: Query(
+        "search_term_view",
+        {
+            **_FACT,
+            **_AD_GROUP,
+            "search_term": "search_term_view.search_term",
+            "search_term_status": "search_term_view.status",
+            "search_term_match_type": "segments.search_term_match_type",
+            **_RESULTS,
+        },
+    ),
+    tables.ADS_CAMPAIGN_SEARCH_TERM_DAY: Query(
+        "campaign_search_term_view",
+        {
+            **_FACT,
+            **_CAMPAIGN,
+            "search_term": "campaign_search_term_view.search_term",
+            **_RESULTS,
+        },
+    ),
+    tables.ADS_SHOPPING_PRODUCT_DAY: Query(
+        "shopping_performance_view",
+        {
+            **_FACT,
+            **_CAMPAIGN,
+            "product_item_id": "segments.product_item_id",
+            "product_merchant_id": "segments.product_merchant_id",
+            "product_feed_label": "segments.product_feed_label",
+            "product_title": "segments.product_title",
+            "product_brand": "segments.product_brand",
+            "product_type_l1": "segments.product_type_l1",
+            "product_custom_label_0": "segments.product_custom_attribute0",
+            **_RESULTS,
+        },
+        blank=(
+            "product_item_id",
+            "product_merchant_id",
+            "product_feed_label",
+            "product_title",
+            "product_brand",
+            "product_type_l1",
+            "product_custom_label_0",
+        ),
+    ),
+    tables.ADS_GEOGRAPHIC_DAY: Query(
+        "geographic_view",
+        {
+            **_FACT,
+            **_CAMPAIGN,
+            "country_criterion_id": "geographic_view.country_criterion_id",
+            "location_type": "geographic_view.location_type",
+            **_RESULTS,
+        },
+    ),
+    tables.ADS_HOUR_DAY: Query(
+        "campaign", {**_FACT, **_CAMPAIGN, "hour": "segments.hour", **_RESULTS}
+    ),
+    tables.ADS_LANDING_PAGE_DAY: Query(
+        "landing_page_view",
+        {
+            **_FACT,
+            **_CAMPAIGN,
+            "landing_page": "landing_page_view.unexpanded_final_url",
+            **_RESULTS,
+        },
+        blank=("landing_page",),
+    ),
+    tables.ADS_ASSET_GROUP_DAY: Query(
+        "asset_group",
+        {**_FACT, **_ASSET_GROUP, "asset_group_status": "asset_group.status", **_RESULTS},
+    ),
+    tables.ADS_ASSET_GROUP_PRODUCT_GROUP_DAY: Query(
+        "asset_group_product_group_view",
+        {
+            **_FACT,
+            **_ASSET_GROUP,
+            "product_group_id": "asset_group_listing_group_filter.id",
+            **_RESULTS,
+        },
+    ),
+    tables.ADS_IMPRESSION_SHARE_DAY: Query(
+        "campaign",
+        {
+            **_FACT,
+            **_CAMPAIGN,
+            "impressions": "metrics.impressions",
+            "search_impression_share": "metrics.search_impression_share",
+            "search_top_impression_share": "metrics.search_top_impression_share",
+            "search_budget_lost_impression_share": "metrics.search_budget_lost_impression_share",
+            "search_rank_lost_impression_share": "metrics.search_rank_lost_impression_share",
+        },
+    ),
+    tables.ADS_CAMPAIGN: Query(
+        "campaign",
+        {
+            "account_id": "customer.id",
+            "campaign_id": "campaign.id",
+            "campaign_name": "campaign.name",
+            "campaign_status": "campaign.status",
+            "channel_type": "campaign.advertising_channel_type",
+            "bidding_strategy_type": "campaign.bidding_strategy_type",
+            "start_at_local": "campaign.start_date_time",
+            "end_at_local": "campaign.end_date_time",
+            "budget_id": "campaign_budget.id",
+            "budget_name": "campaign_budget.name",
+            "budget_amount_micros": "campaign_budget.amount_micros",
+            "is_shared_budget": "campaign_budget.explicitly_shared",
+            **_MONEY,
+        },
+        is_daily=False,
     ),
 }
 

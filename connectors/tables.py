@@ -7,6 +7,8 @@ https://developers.google.com/webmaster-tools/v1/searchanalytics/query
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from connectors.base import Column, Table
@@ -125,6 +127,220 @@ ADS_CONVERSION_ACTION = Table(
     key=("account_id", "conversion_action_id"),
 )
 
+# --- Google Ads, read on request --------------------------------------------------------------
+# What is below the campaign need not add up to it: `covers` says what is there. Conversions by
+# conversion date are asked only of resources that surely have them.
+_ADS_CAMPAIGN = (
+    Column("campaign_id", TEXT),
+    Column("campaign_name", TEXT, "as it was called when the day was read"),
+    Column("channel_type", TEXT, "SEARCH, SHOPPING, PERFORMANCE_MAX, DISPLAY, VIDEO, …"),
+)
+_ADS_AD_GROUP = (
+    *_ADS_CAMPAIGN,
+    Column("ad_group_id", TEXT),
+    Column("ad_group_name", TEXT, "as it was called when the day was read"),
+)
+_ADS_RESULTS = (_ADS_MONEY, *_ADS_DELIVERY, *_ADS_CONVERSIONS[:2])
+_NO_PMAX = "all campaigns but Performance Max, which has no ad groups"
+
+
+def _ads_on_request(
+    grain: str,
+    columns: tuple[Column, ...],
+    key: tuple[str, ...],
+    covers: str,
+    max_days: int = 31,
+) -> Table:
+    return Table(
+        "google_ads",
+        grain,
+        (*_ADS_FACT, *columns),
+        key=("account_id", "date_day", *key),
+        max_days=max_days,
+        retention_days=ADS_RETENTION_DAYS,
+        optional=True,
+        covers=covers,
+    )
+
+
+ADS_AD_GROUP_DAY = _ads_on_request(
+    "ad_group_day",
+    (*_ADS_AD_GROUP, Column("ad_group_status", TEXT), *_ADS_RESULTS, *_ADS_CONVERSIONS[2:]),
+    ("ad_group_id",),
+    _NO_PMAX,
+    max_days=QUARTER_DAYS,
+)
+ADS_AD_DAY = _ads_on_request(
+    "ad_day",
+    (
+        *_ADS_AD_GROUP,
+        Column("ad_id", TEXT, "unique within its ad group: an ad can be in several"),
+        Column("ad_status", TEXT, "ENABLED, PAUSED, REMOVED; removed ones are kept"),
+        Column("ad_strength", TEXT, "how Google rates a responsive ad, such as GOOD or POOR"),
+        *_ADS_RESULTS,
+        *_ADS_CONVERSIONS[2:],
+    ),
+    ("ad_group_id", "ad_id"),
+    _NO_PMAX,
+)
+ADS_KEYWORD_DAY = _ads_on_request(
+    "keyword_day",
+    (
+        *_ADS_AD_GROUP,
+        Column("criterion_id", TEXT, "unique within its ad group alone"),
+        Column("keyword_text", TEXT),
+        Column("keyword_match_type", TEXT, "EXACT, PHRASE, BROAD"),
+        Column("keyword_status", TEXT, "ENABLED, PAUSED, REMOVED; removed ones are kept"),
+        *_ADS_RESULTS,
+        *_ADS_CONVERSIONS[2:],
+    ),
+    ("ad_group_id", "criterion_id"),
+    "what a keyword brought: no Dynamic Search Ads, Shopping, Performance Max, Display or Video "
+    "without keywords",
+)
+ADS_SEARCH_TERM_DAY = _ads_on_request(
+    "search_term_day",
+    (
+        *_ADS_AD_GROUP,
+        Column("search_term", TEXT, "what was typed; rare terms are withheld"),
+        Column("search_term_status", TEXT, "ADDED, EXCLUDED, ADDED_EXCLUDED, NONE"),
+        Column("search_term_match_type", TEXT, "how the term was matched, such as NEAR_EXACT"),
+        *_ADS_RESULTS,
+    ),
+    ("ad_group_id", "search_term", "search_term_match_type"),
+    "Search and Shopping without Performance Max, and without the rare terms that are withheld",
+)
+ADS_CAMPAIGN_SEARCH_TERM_DAY = _ads_on_request(
+    "campaign_search_term_day",
+    (
+        *_ADS_CAMPAIGN,
+        Column("search_term", TEXT, "what was typed; rare terms are withheld"),
+        *_ADS_RESULTS,
+    ),
+    ("campaign_id", "search_term"),
+    "Search, Shopping and the searches of Performance Max, without the rare terms that are "
+    "withheld; the same terms as search_term_day again: never add the two",
+)
+ADS_SHOPPING_PRODUCT_DAY = _ads_on_request(
+    "shopping_product_day",
+    (
+        *_ADS_CAMPAIGN,
+        Column("product_item_id", TEXT, "the feed's id, in lower case"),
+        Column("product_merchant_id", TEXT, "Merchant Center account"),
+        Column("product_feed_label", TEXT),
+        Column("product_title", TEXT, "as it was on that day; empty where not said"),
+        Column("product_brand", TEXT, "empty where not said"),
+        Column("product_type_l1", TEXT, "the shop's own category; empty where not said"),
+        Column("product_custom_label_0", TEXT, "the feed's own label; empty where not said"),
+        *_ADS_RESULTS,
+    ),
+    # a segment that is selected splits rows: a title that changes in the day makes two of them
+    (
+        "campaign_id",
+        "product_item_id",
+        "product_merchant_id",
+        "product_feed_label",
+        "product_title",
+        "product_brand",
+        "product_type_l1",
+        "product_custom_label_0",
+    ),
+    "Shopping, and of Performance Max only what was shown with a product",
+)
+ADS_GEOGRAPHIC_DAY = _ads_on_request(
+    "geographic_day",
+    (
+        *_ADS_CAMPAIGN,
+        Column("country_criterion_id", TEXT, "Google's number of a country: 2528 is NL"),
+        Column("location_type", TEXT, "LOCATION_OF_PRESENCE or AREA_OF_INTEREST"),
+        *_ADS_RESULTS,
+    ),
+    ("campaign_id", "country_criterion_id", "location_type"),
+    "every impression whose country Google tells",
+)
+ADS_HOUR_DAY = _ads_on_request(
+    "hour_day",
+    (
+        *_ADS_CAMPAIGN,
+        Column("hour", INTEGER, "0 to 23, in the account's time zone"),
+        *_ADS_RESULTS,
+    ),
+    ("campaign_id", "hour"),
+    "every campaign, whole",
+)
+ADS_LANDING_PAGE_DAY = _ads_on_request(
+    "landing_page_day",
+    (
+        *_ADS_CAMPAIGN,
+        Column("landing_page", TEXT, "the final URL, before tracking templates are filled in"),
+        *_ADS_RESULTS,
+    ),
+    ("campaign_id", "landing_page"),
+    "clicks that lead to a page: no calls, no store visits",
+)
+ADS_ASSET_GROUP_DAY = _ads_on_request(
+    "asset_group_day",
+    (
+        *_ADS_CAMPAIGN,
+        Column("asset_group_id", TEXT),
+        Column("asset_group_name", TEXT, "as it was called when the day was read"),
+        Column("asset_group_status", TEXT, "ENABLED, PAUSED, REMOVED; removed ones are kept"),
+        *_ADS_RESULTS,
+    ),
+    ("asset_group_id",),
+    "Performance Max alone",
+)
+ADS_ASSET_GROUP_PRODUCT_GROUP_DAY = _ads_on_request(
+    "asset_group_product_group_day",
+    (
+        *_ADS_CAMPAIGN,
+        Column("asset_group_id", TEXT),
+        Column("asset_group_name", TEXT, "as it was called when the day was read"),
+        Column("product_group_id", TEXT, "the listing group: unique within its asset group"),
+        *_ADS_RESULTS,
+    ),
+    ("asset_group_id", "product_group_id"),
+    "of Performance Max what was shown with a product, by its lowest product group",
+)
+ADS_IMPRESSION_SHARE_DAY = _ads_on_request(
+    "impression_share_day",
+    (
+        *_ADS_CAMPAIGN,
+        Column("impressions", INTEGER, "of all networks, unlike the shares"),
+        Column("search_impression_share", NUMBER, "fraction; 0.0999 means less than 10%"),
+        Column("search_top_impression_share", NUMBER, "fraction; 0.0999 means less than 10%"),
+        Column(
+            "search_budget_lost_impression_share", NUMBER, "fraction; 0.9001 means more than 90%"
+        ),
+        Column("search_rank_lost_impression_share", NUMBER, "fraction; 0.9001 means above 90%"),
+    ),
+    ("campaign_id",),
+    "campaigns on the Search Network; the shares of others are null",
+    max_days=QUARTER_DAYS,
+)
+ADS_CAMPAIGN = Table(
+    "google_ads",
+    "campaign",
+    (
+        _ADS_FACT[0],
+        *_ADS_CAMPAIGN[:1],
+        Column("campaign_name", TEXT),
+        Column("campaign_status", TEXT, "ENABLED, PAUSED, REMOVED"),
+        _ADS_CAMPAIGN[2],
+        Column("bidding_strategy_type", TEXT, "TARGET_ROAS, MAXIMIZE_CONVERSIONS, …"),
+        Column("start_at_local", TEXT, "the account's time zone, `YYYY-MM-DD hh:mm:ss`"),
+        Column("end_at_local", TEXT, "likewise; null without an end"),
+        Column("budget_id", TEXT),
+        Column("budget_name", TEXT),
+        Column("budget_amount_micros", INTEGER, "a day, millionths of the account currency"),
+        Column("is_shared_budget", FLAG, "of several campaigns: do not add their amounts up"),
+        _ADS_MONEY,
+    ),
+    key=("account_id", "campaign_id"),
+    optional=True,
+    covers="every campaign as it is now; what it was before is in history",
+)
+
 # --- GA4 --------------------------------------------------------------------------------------
 _GA4_FACT = (
     Column("account_id", TEXT, "property number"),
@@ -222,6 +438,22 @@ GSC_PAGE_DAY = Table(
     requests_per_day=2,  # the rows, and the page that has none left
 )
 
+# --- European Central Bank --------------------------------------------------------------------
+# Not a client's: one series of rates for everybody.
+ECB_RATE_DAY = Table(
+    "ecb",
+    "rate_day",
+    (
+        Column("account_id", TEXT, "eurofxref, the name of the series"),
+        Column("date_day", DAY, "business day of the rate, published at about 16:00"),
+        Column("currency_code", TEXT, "ISO 4217; the euro itself is not among them"),
+        Column("rate", NUMBER, "units of the currency for one euro"),
+    ),
+    key=("account_id", "date_day", "currency_code"),
+    # all days are one file, which is read once for all slices
+    max_days=ADS_RETENTION_DAYS,
+)
+
 ALL: tuple[Table, ...] = (
     ADS_ACCOUNT,
     ADS_CONVERSION_ACTION,
@@ -229,14 +461,42 @@ ALL: tuple[Table, ...] = (
     ADS_CAMPAIGN_DAY,
     ADS_CONVERSION_ACTION_DAY,
     ADS_CONVERSION_LAG_DAY,
+    ADS_CAMPAIGN,
+    ADS_AD_GROUP_DAY,
+    ADS_AD_DAY,
+    ADS_KEYWORD_DAY,
+    ADS_SEARCH_TERM_DAY,
+    ADS_CAMPAIGN_SEARCH_TERM_DAY,
+    ADS_SHOPPING_PRODUCT_DAY,
+    ADS_GEOGRAPHIC_DAY,
+    ADS_HOUR_DAY,
+    ADS_LANDING_PAGE_DAY,
+    ADS_ASSET_GROUP_DAY,
+    ADS_ASSET_GROUP_PRODUCT_GROUP_DAY,
+    ADS_IMPRESSION_SHARE_DAY,
     GA4_CHANNEL_DAY,
     GA4_CAMPAIGN_DAY,
     GA4_KEY_EVENT_DAY,
     GSC_SITE_DAY,
     GSC_QUERY_DAY,
     GSC_PAGE_DAY,
+    ECB_RATE_DAY,
 )
 
 
+# what a configuration may write instead of the names of tables
+DEFAULT_TABLES, ALL_TABLES = "default", "all"
+
+
 def tables_of(source: str) -> tuple[Table, ...]:
+    """Every table of a source, optional ones too."""
     return tuple(table for table in ALL if table.source == source)
+
+
+def is_wanted(table: Table, names: Sequence[str] = ()) -> bool:
+    """Whether a client that lists ``names`` reads the table; the default ones always.
+
+    The models, the targets and the coverage of days rest on the default tables, so
+    that a list adds to them.
+    """
+    return not table.optional or table.grain in names or ALL_TABLES in names

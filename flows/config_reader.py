@@ -815,8 +815,9 @@ class ClientReader(FileReader):
         if ids is not None and ids.value == []:
             self.tell(ids, join(place, key), "is empty", "expected at least one")
         since = self.read(node, "since", place, read.day, None)
+        tables = self.choices(node, "tables", place, shapes.TABLES[name])
         if name != "google_ads":
-            return ClientSource(ids=tuple(first), since=since)
+            return ClientSource(ids=tuple(first), since=since, tables=tables)
         discover = self.read(node, "discover", place, read.flag, False)
         login = self.read(node, "login_customer_id", place, read.customer_id, None)
         manager = node.get("login_customer_id")
@@ -840,6 +841,7 @@ class ClientReader(FileReader):
             discover=discover,
             login_customer_id=login or self.shared.login_customer_id,
             since=since,
+            tables=tables,
         )
 
     def notify(self, node: Node, place: str, key: str = "notify") -> tuple[str, ...]:

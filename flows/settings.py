@@ -306,6 +306,7 @@ class ClientSource(Model):
     discover: bool = False
     login_customer_id: str | None = None  # the client's, else that of koers.yaml
     since: date | None = None  # first day to load of this source, else the client's
+    tables: tuple[str, ...] = ()  # grains to read besides the default ones; `all`: every one
 
 
 class Client(Model):

@@ -52,6 +52,16 @@ News = Literal[
     "off_track", "at_risk", "missed", "achieved", "recovered", "judged", "edited", "stale",
     "provisional",
 ]  # fmt: skip
+# the tables of each source, named by their grain; a test holds them to connectors/tables.py
+AdsTable = Literal[
+    "default", "all", "account", "conversion_action", "account_day", "campaign_day",
+    "conversion_action_day", "conversion_lag_day", "campaign", "ad_group_day", "ad_day",
+    "keyword_day", "search_term_day", "campaign_search_term_day", "shopping_product_day",
+    "geographic_day", "hour_day", "landing_page_day", "asset_group_day",
+    "asset_group_product_group_day", "impression_share_day",
+]  # fmt: skip
+Ga4Table = Literal["default", "all", "channel_day", "campaign_day", "key_event_day"]
+SearchConsoleTable = Literal["default", "all", "site_day", "query_day", "page_day"]
 Quiet = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holidays"]
 
 
@@ -244,6 +254,9 @@ class AdsAccounts(Shape):
     login_customer_id: AccountId | None = Field(None, description="Manager account")
     customer_ids: list[AccountId] | None = Field(None, description="The accounts")
     discover: bool | None = Field(None, description="true: every account under the manager")
+    tables: list[AdsTable] | AdsTable | None = Field(
+        None, description="Tables to read besides the default ones; `all`: every table"
+    )
     since: Day | None = Field(None, description="First day to load of this source")
 
 
@@ -251,6 +264,9 @@ class Ga4Properties(Shape):
     """The client's GA4 properties."""
 
     property_ids: list[Property] = Field(description="Numbers from Admin › Property details")
+    tables: list[Ga4Table] | Ga4Table | None = Field(
+        None, description="Tables to read besides the default ones; `all`: every table"
+    )
     since: Day | None = Field(None, description="First day to load of this source")
 
 
@@ -258,6 +274,9 @@ class Sites(Shape):
     """The client's Search Console properties."""
 
     sites: list[Site] = Field(description="sc-domain:example.nl or https://www.example.nl/")
+    tables: list[SearchConsoleTable] | SearchConsoleTable | None = Field(
+        None, description="Tables to read besides the default ones; `all`: every table"
+    )
     since: Day | None = Field(None, description="First day to load of this source")
 
 
@@ -477,6 +496,11 @@ LOCALES: tuple[str, ...] = get_args(Locale)
 DIGESTS: tuple[str, ...] = get_args(Digest)
 NEWS: tuple[str, ...] = get_args(News)
 QUIET: tuple[str, ...] = get_args(Quiet)
+TABLES: dict[str, tuple[str, ...]] = {
+    "google_ads": get_args(AdsTable),
+    "ga4": get_args(Ga4Table),
+    "search_console": get_args(SearchConsoleTable),
+}
 
 
 def keys(*shapes: type[Shape]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,14 +19,18 @@ from connectors.sandbox.google_ads_fields import (
     ACTION_SEGMENTS,
     CONVERSION_SEGMENTS,
     CORE_DATE_SEGMENTS,
+    HOUR_SEGMENT,
     LAG_SEGMENT,
     RATIOS,
+    SHARES,
     Field,
+    NotModelledError,
     Resource,
     check,
     field_of,
 )
 from connectors.sandbox.world import ADS_METRICS, AdAccount, World
+from connectors.sandbox.world_ads_grains import GRAINS, split
 from connectors.sandbox.world_lag import Split
 
 # daily figures are kept for 37 months; older ones only by month or longer
@@ -101,6 +106,12 @@ class Answers:
             return self._customer_clients(account)
         if resource.name == "conversion_action":
             return self._conversion_actions(account)
+        if resource.name in GRAINS:
+            if not any(field_of(name).category == "SEGMENT" for name in query.select):
+                raise NotModelledError(f"the sandbox holds no {resource.name} without its days")
+            return self._below(resource.name, query, account, today, days)
+        if HOUR_SEGMENT in query.fields:
+            return self._below("hour", query, account, today, days)
         if from_facts:
             return self._facts(query, account, today, days)
         return self._entities(resource.name, account, today)
@@ -123,6 +134,23 @@ class Answers:
                 if len(self._bases) > 8:
                     self._bases.popitem(last=False)
             return self._bases[key]
+
+    def _below(
+        self,
+        grain: str,
+        query: Query,
+        account: AdAccount,
+        today: date,
+        days: tuple[date, date],
+    ) -> pa.Table:
+        """Return the days that are asked for, divided among the parts of their campaigns."""
+        facts = self._facts(query, account, today, days)
+        first, last = (pa.scalar(day.isoformat()) for day in days)
+        dated = facts["segments.date"]
+        asked = pc.and_(pc.greater_equal(dated, first), pc.less_equal(dated, last))
+        needed = {"metrics.clicks", *_parts([n for n in query.fields if _is_metric(n)], facts)}
+        kept = [n for n in facts.column_names if not _is_summed(n) or n in needed]
+        return split(facts.select(kept).filter(asked).combine_chunks(), grain, account.customer_id)
 
     def _make_facts(
         self, account: AdAccount, split: Split, today: date, window: tuple[date, date]
@@ -164,6 +192,7 @@ class Answers:
             if metric in facts.column_names:
                 columns[f"metrics.{metric}"] = facts[metric]
         if not split:
+            columns |= _auctions(columns)
             columns["metrics.interactions"] = facts["clicks"]
             columns["metrics.view_through_conversions"] = pa.repeat(
                 pa.scalar(0, pa.int64()), facts.num_rows
@@ -255,6 +284,38 @@ class Answers:
         return pa.concat_tables([rows, pa.table(columns, schema=rows.schema)])
 
 
+def _auctions(columns: dict[str, Any]) -> dict[str, Any]:
+    """How many auctions of the Search Network there were, and what became of them.
+
+    Which part is won follows from the campaign: one wins nine in ten, another one in twenty.
+    """
+    on_search = pc.and_(
+        pc.equal(columns["segments.ad_network_type"], "SEARCH"),
+        pc.is_in(columns["campaign.advertising_channel_type"], pa.array(["SEARCH", "SHOPPING"])),
+    )
+    won = pc.if_else(on_search, columns["metrics.impressions"], 0)
+    # by the campaign's last digit, in tenths of what is won: lost to its budget and to its rank
+    digit = np.asarray(columns["campaign.id"].to_numpy()) % 10
+    budget = np.array([0, 0, 2, 1, 170, 30, 0, 5, 20, 1])[digit]
+    rank = np.array([1, 1, 4, 8, 8, 5, 200, 9, 3, 2])[digit]
+    shown = np.asarray(won.to_numpy())
+    lost_to_budget, lost_to_rank = shown * budget // 10, shown * rank // 10
+    return {
+        "metrics.search_impressions": won,
+        "metrics.search_top_impressions": pa.array(shown * 6 // 10),
+        "metrics.search_lost_to_budget": pa.array(lost_to_budget),
+        "metrics.search_lost_to_rank": pa.array(lost_to_rank),
+        "metrics.search_auctions": pa.array(shown + lost_to_budget + lost_to_rank),
+    }
+
+
+def _bounded(metric: str, share: Any) -> Any:
+    """Tell a share as Google does: less than 10% is 0.0999, more than 90% lost is 0.9001."""
+    if "_lost_" in metric:
+        return pc.if_else(pc.greater(share, 0.9), 0.9001, share)
+    return pc.if_else(pc.less(share, 0.1), 0.0999, share)
+
+
 def _campaign_columns(ids: Any, campaigns: pa.Table, customer_id: str) -> dict[str, Any]:
     """Return the campaigns' attributes, one element for each of ``ids``."""
     at = pc.index_in(ids, campaigns["campaign_id"].combine_chunks())
@@ -274,6 +335,18 @@ def _campaign_columns(ids: Any, campaigns: pa.Table, customer_id: str) -> dict[s
         ("end_date_time", "end_date_time"),
     ):
         columns[f"campaign.{name}"] = campaigns[column].combine_chunks().take(at)
+    # two campaigns in ten share a budget, which then has the number of their ten
+    number = np.asarray(campaigns["campaign_id"].to_numpy())
+    is_shared = number % 10 >= 4
+    budget = np.where(is_shared, number // 10 * 10, number)
+    for name, values in (
+        ("id", pa.array(budget)),
+        ("name", pa.array([f"Budget {b}" for b in budget.tolist()], TEXT)),
+        ("amount_micros", pa.array(20_000_000 + budget % 100 * 5_000_000)),
+        ("explicitly_shared", pa.array(is_shared)),
+        ("resource_name", _resource_names(customer_id, "campaignBudgets", pa.array(budget))),
+    ):
+        columns[f"campaign_budget.{name}"] = values.take(at)
     return columns
 
 
@@ -322,6 +395,11 @@ def _with_resource_names(rows: pa.Table, query: Query) -> pa.Table:
     if query.parameters.get("omit_unselected_resource_names") != "true":
         wanted = [*(f"{head}.resource_name" for head in sorted(heads)), *wanted]
     return rows.select([n for n in dict.fromkeys(wanted) if n in rows.column_names])
+
+
+def _is_summed(column: str) -> bool:
+    """Whether a column is added up, be it a field of the API or a part of one."""
+    return column.startswith("metrics.")
 
 
 def _is_metric(name: str) -> bool:
@@ -456,7 +534,8 @@ def _group(rows: pa.Table, query: Query, resource: Resource, metrics: Sequence[s
         *ordered,
     ]
     keys = [n for n in dict.fromkeys(keys) if n in rows.column_names]
-    if set(keys) >= _GRAIN and not any(n in CONVERSION_SEGMENTS for n in query.fields):
+    is_whole = resource.name == "campaign" and HOUR_SEGMENT not in query.fields
+    if is_whole and set(keys) >= _GRAIN and not any(n in CONVERSION_SEGMENTS for n in query.fields):
         return _with_ratios(rows.select([*keys, *_parts(metrics, rows)]), metrics)
     return _add_up(rows, keys, metrics)
 
@@ -464,7 +543,7 @@ def _group(rows: pa.Table, query: Query, resource: Resource, metrics: Sequence[s
 def _without_zeros(rows: pa.Table, metrics: Sequence[str]) -> pa.Table:
     """Leave out rows whose selected metrics are all zero, as the API does when segmented."""
     some = [pc.not_equal(rows[name], 0) for name in metrics if name in rows.column_names]
-    return rows.filter(reduce(pc.or_, some))
+    return rows.filter(reduce(pc.or_kleene, some))
 
 
 def _add_up(rows: pa.Table, keys: list[str], metrics: Sequence[str]) -> pa.Table:
@@ -495,5 +574,7 @@ def _with_ratios(totals: pa.Table, metrics: Sequence[str]) -> pa.Table:
             divisor = pc.cast(totals[under], pa.float64())
             safe = pc.if_else(pc.equal(divisor, 0.0), None, divisor)
             ratio = pc.multiply(pc.divide(pc.cast(totals[over], pa.float64()), safe), factor)
-            totals = totals.append_column(metric, pc.fill_null(ratio, 0.0))
+            # where there was no auction a share is unset, not zero
+            told = _bounded(metric, ratio) if metric in SHARES else pc.fill_null(ratio, 0.0)
+            totals = totals.append_column(metric, told)
     return totals

@@ -65,10 +65,16 @@ RATIOS: dict[str, tuple[str, str, float]] = {
         ("cost_per_all_conversions", "cost_micros", "all_conversions", 1.0),
         ("conversions_value_per_cost", "conversions_value", "cost_micros", 1e6),
         ("all_conversions_value_per_cost", "all_conversions_value", "cost_micros", 1e6),
+        # auctions are told by no field of their own, only as what the shares are of
+        ("search_impression_share", "search_impressions", "search_auctions", 1.0),
+        ("search_top_impression_share", "search_top_impressions", "search_auctions", 1.0),
+        ("search_budget_lost_impression_share", "search_lost_to_budget", "search_auctions", 1.0),
+        ("search_rank_lost_impression_share", "search_lost_to_rank", "search_auctions", 1.0),
         ("value_per_conversion", "conversions_value", "conversions", 1.0),
         ("value_per_all_conversions", "all_conversions_value", "all_conversions", 1.0),
     )
 }
+SHARES = tuple(name for name, (_, under, _) in RATIOS.items() if under.endswith("auctions"))
 METRICS = (
     "metrics.impressions",
     "metrics.clicks",
@@ -107,13 +113,62 @@ class Resource:
     metrics: tuple[str, ...] = ()
 
 
-_SEGMENTS = (*DATE_SEGMENTS, "segments.device", "segments.ad_network_type", *CONVERSION_SEGMENTS)
+HOUR_SEGMENT = "segments.hour"
+_SPLIT = (*DATE_SEGMENTS, "segments.device", "segments.ad_network_type")
+_SEGMENTS = (*_SPLIT, *CONVERSION_SEGMENTS)
+_PRODUCT = tuple(
+    f"segments.product_{name}"
+    for name in (
+        "item_id",
+        "merchant_id",
+        "feed_label",
+        "title",
+        "brand",
+        "type_l1",
+        "custom_attribute0",
+    )
+)
+# below the campaign no shares are told here
+_DETAIL = tuple(name for name in METRICS if name not in SHARES)
 RESOURCES: dict[str, Resource] = {
     resource.name: resource
     for resource in (
         Resource("customer", (), _SEGMENTS, METRICS),
         Resource(
-            "campaign", ("customer", "campaign_budget", "bidding_strategy"), _SEGMENTS, METRICS
+            "campaign",
+            ("customer", "campaign_budget", "bidding_strategy"),
+            (*_SEGMENTS, HOUR_SEGMENT),
+            METRICS,
+        ),
+        Resource("ad_group", ("customer", "campaign"), _SPLIT, _DETAIL),
+        Resource("ad_group_ad", ("customer", "campaign", "ad_group"), _SPLIT, _DETAIL),
+        Resource(
+            "keyword_view",
+            ("customer", "campaign", "ad_group", "ad_group_criterion"),
+            _SPLIT,
+            _DETAIL,
+        ),
+        Resource(
+            "search_term_view",
+            ("customer", "campaign", "ad_group"),
+            (*_SPLIT, "segments.search_term_match_type"),
+            _DETAIL,
+        ),
+        Resource("campaign_search_term_view", ("customer", "campaign"), _SPLIT, _DETAIL),
+        Resource(
+            "shopping_performance_view",
+            ("customer", "campaign", "ad_group"),
+            (*_SPLIT, *_PRODUCT),
+            _DETAIL,
+        ),
+        Resource("geographic_view", ("customer", "campaign", "ad_group"), _SPLIT, _DETAIL),
+        Resource("landing_page_view", ("customer", "campaign", "ad_group"), _SPLIT, _DETAIL),
+        Resource("asset_group", ("customer", "campaign"), _SPLIT, _DETAIL),
+        Resource(
+            "asset_group_product_group_view",
+            ("customer", "campaign", "asset_group", "asset_group_listing_group_filter"),
+            _SPLIT,
+            _DETAIL,
         ),
         Resource("customer_client", ("customer",)),
         Resource("conversion_action", ("customer",)),
@@ -256,6 +311,14 @@ def _check_together(query: Query, fields: dict[str, Field]) -> None:
             "PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
             f"Cannot select or filter on the following segments: {listed}, since segments are "
             f"not compatible with the following metrics: {metrics}.",
+        )
+    if HOUR_SEGMENT in fields and (
+        of_conversions or any("by_conversion_date" in name or name in SHARES for name in fields)
+    ):
+        raise GaqlError(
+            "PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
+            "Cannot select or filter on the following segments: 'segments.hour', since segments "
+            "are not compatible with the other fields.",
         )
     if LAG_SEGMENT in fields and any(name in ACTION_SEGMENTS for name in fields):
         raise NotModelledError("the sandbox holds no lag buckets by conversion action")

@@ -19,6 +19,9 @@ from connectors.google_ads_queries import (
     QUERIES,
     Query,
 )
+from connectors.sandbox.gaql import parse
+from connectors.sandbox.google_ads_fields import check
+from flows import shapes
 
 _module = import_module(f"google.ads.googleads.{API_VERSION}.services.types.google_ads_service")
 ROW = _module.GoogleAdsRow.pb(_module.GoogleAdsRow()).DESCRIPTOR
@@ -33,7 +36,7 @@ FITS = {
         FieldDescriptor.CPPTYPE_ENUM,
         FieldDescriptor.CPPTYPE_INT64,  # ids
     },
-    pa.int64(): {FieldDescriptor.CPPTYPE_INT64},
+    pa.int64(): {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_INT32},
     pa.float64(): {FieldDescriptor.CPPTYPE_DOUBLE},
     pa.date32(): {FieldDescriptor.CPPTYPE_STRING},
     pa.bool_(): {FieldDescriptor.CPPTYPE_BOOL},
@@ -68,7 +71,9 @@ def test_a_query_fills_every_column_of_its_table_and_no_other(table: Table, quer
 def test_every_number_can_be_told_apart_from_an_unknown_one(table: Table, query: Query) -> None:
     for column, path in query.fields.items():
         field = field_of(path)
-        if field.enum_type is None:
+        # what these resources are called by is never unset
+        is_name = path.startswith(("asset_group.", "asset_group_listing_group_filter."))
+        if field.enum_type is None and not is_name:
             assert field.has_presence, column
 
 
@@ -78,7 +83,7 @@ def test_every_table_of_google_ads_has_its_query() -> None:
 
 def test_money_comes_with_its_currency() -> None:
     for query in QUERIES.values():
-        if any(path.startswith("metrics.") for path in query.fields.values()):
+        if any("_value" in path or "_micros" in path for path in query.fields.values()):
             assert query.fields["currency_code"] == "customer.currency_code"
 
 
@@ -114,3 +119,99 @@ def test_the_lag_buckets_are_those_of_the_api_and_follow_one_another() -> None:
     edges = list(LAG_BUCKETS.values())
     assert edges[0] == (0, 1) and edges[-1] == (60, 90)
     assert [first for first, _ in edges[1:]] == [last for _, last in edges[:-1]]
+
+
+# --- what goes together ---------------------------------------------------------------------------
+
+
+@every_query
+def test_the_sandbox_accepts_every_query_by_a_list_of_its_own(table: Table, query: Query) -> None:
+    window = DateWindow(date(2026, 1, 1), date(2026, 1, 31))
+    assert check(parse(query.gaql(window))).name == query.resource
+
+
+@pytest.mark.parametrize(
+    ("resource", "fields", "why"),
+    [
+        (
+            "campaign",
+            ("segments.conversion_action", "metrics.clicks"),
+            "only conversions can be counted",
+        ),
+        ("search_term_view", ("ad_group_criterion.criterion_id",), "does not carry"),
+        ("asset_group", ("ad_group.id",), "does not carry ad_group"),
+        (
+            "campaign_search_term_view",
+            ("segments.keyword.info.text", "metrics.clicks"),
+            "drops what has no keyword, such as Performance Max",
+        ),
+        ("campaign", ("segments.product_item_id",), "told by shopping_performance_view alone"),
+        ("ad_group", ("segments.search_term_match_type",), "belongs to search terms"),
+        (
+            "campaign",
+            ("segments.hour", "metrics.conversions_by_conversion_date"),
+            "no hour of the click",
+        ),
+        ("geographic_view", ("metrics.search_impression_share",), "shares are told by"),
+        ("campaign", ("segments.hour", "metrics.search_impression_share"), "without hours"),
+        ("conversion_action", ("metrics.conversions",), "has no metrics"),
+        ("customer_client", ("segments.date",), "has no segments"),
+        ("gender_view", ("metrics.clicks",), "asks nothing of gender_view"),
+    ],
+)
+def test_fields_that_do_not_go_together_make_no_query(
+    resource: str, fields: tuple[str, ...], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        Query(resource, {str(n): field for n, field in enumerate(fields)})
+
+
+@every_query
+def test_the_key_holds_every_segment_that_splits_rows(table: Table, query: Query) -> None:
+    functional = {  # of one action there is one name and category
+        "segments.conversion_action_name",
+        "segments.conversion_action_category",
+    }
+    for column, path in query.fields.items():
+        if path.startswith("segments.") and path not in functional:
+            assert column in table.key, f"{column} splits rows"
+
+
+@every_query
+def test_only_text_of_the_key_may_be_blank(table: Table, query: Query) -> None:
+    types = {column.name: column.type for column in table.columns}
+    assert all(name in table.key and types[name] == pa.string() for name in query.blank)
+
+
+# --- which tables are read ------------------------------------------------------------------------
+
+
+def test_the_default_tables_are_those_that_the_models_rest_on() -> None:
+    default = [t.grain for t in tables.tables_of("google_ads") if tables.is_wanted(t)]
+    assert default == [
+        "account",
+        "conversion_action",
+        "account_day",
+        "campaign_day",
+        "conversion_action_day",
+        "conversion_lag_day",
+    ]
+
+
+def test_a_list_adds_to_the_default_tables_and_all_is_every_one() -> None:
+    default = {t for t in tables.ALL if not t.optional}
+    assert {t for t in tables.ALL if tables.is_wanted(t, ("default", "hour_day"))} == {
+        *default,
+        tables.ADS_HOUR_DAY,
+    }
+    assert {t for t in tables.ALL if tables.is_wanted(t, ("all",))} == set(tables.ALL)
+
+
+@pytest.mark.parametrize("source", shapes.SOURCES)
+def test_the_names_that_a_configuration_may_hold_are_the_grains(source: str) -> None:
+    grains = [table.grain for table in tables.tables_of(source)]
+    assert list(shapes.TABLES[source]) == [tables.DEFAULT_TABLES, tables.ALL_TABLES, *grains]
+
+
+def test_an_optional_table_says_which_part_of_the_account_it_covers() -> None:
+    assert all(table.covers for table in tables.ALL if table.optional)

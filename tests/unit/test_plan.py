@@ -129,3 +129,27 @@ def test_an_estimate_counts_a_request_for_each_slice_and_two_a_day_for_search_ro
     # four daily tables and two that describe the present; site totals are one request
     assert (ads.source, ads.requests) == ("google_ads", 6)
     assert (search.source, search.requests) == ("search_console", 1 + 2 * 10 + 2 * 10)
+
+
+def test_a_table_on_request_is_read_for_a_client_that_lists_it_alone(project: Any) -> None:
+    found = [Found("shop", "google_ads", (NEW,))]
+    before = {piece.table.grain for piece in plan_run(project, found, AS_OF)}
+    asks = (
+        project.client("shop")
+        .sources["google_ads"]
+        .model_copy(update={"tables": ("default", "hour_day")})
+    )
+    client = project.client("shop")
+    project.client = lambda _: client.model_copy(update={"sources": {"google_ads": asks}})
+
+    assert {p.table.grain for p in plan_run(project, found, AS_OF)} - before == {"hour_day"}
+    window = DateWindow(AS_OF - timedelta(days=40), YESTERDAY)
+    backfilled = plan_backfill(project, found, AS_OF, window)
+    assert {p.table.grain for p in backfilled} - before == {"hour_day"}
+
+
+def test_the_default_daily_run_makes_as_many_requests_as_ever(project: Any) -> None:
+    slices = plan_run(project, [Found("shop", "google_ads", (NEW,))], AS_OF)
+    # 142 days since 1 July: one request for what describes the present (two tables) and what
+    # takes a year (two), two for what takes a quarter (two)
+    assert len(slices) == 2 + 2 + 2 * 2

@@ -260,7 +260,8 @@ def test_what_exists_but_is_not_in_this_world_is_not_made_up() -> None:
     for query in (
         "SELECT ad_group.id FROM ad_group",
         f"SELECT metrics.video_trueview_views FROM campaign WHERE {DAYS}",
-        f"SELECT segments.hour, metrics.clicks FROM campaign WHERE {DAYS}",
+        f"SELECT segments.slot, metrics.clicks FROM campaign WHERE {DAYS}",
+        "SELECT gender_view.resource_name FROM gender_view",
     ):
         with pytest.raises(NotModelledError):
             answer(query)

@@ -80,6 +80,7 @@ def test_the_designs_example_becomes_models(tmp_path: Path) -> None:
         "discover": True,
         "login_customer_id": "1000000002",
         "since": None,
+        "tables": (),
     }
     assert ctr.where == {
         "source": ("google_ads",),
@@ -1032,3 +1033,29 @@ def test_a_retention_that_is_no_number_of_days_is_refused(tmp_path: Path) -> Non
 
     assert found.place == "landing_retention"
     assert "expected a number of days such as 28d" in found.expected
+
+
+# --- which tables are read ------------------------------------------------------------------------
+
+TABLES = """\
+name: Shop
+sources:
+  google_ads: {{customer_ids: [111-111-1111], tables: {0}}}
+"""
+
+
+def test_a_client_lists_the_tables_it_reads_besides_the_default_ones(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, shop=TABLES.format("[default, keyword_day, hour_day]"))
+    assert settings.clients[0].sources["google_ads"].tables == (
+        "default",
+        "keyword_day",
+        "hour_day",
+    )
+
+
+def test_a_table_that_there_is_not_is_named_with_a_near_one(tmp_path: Path) -> None:
+    (found,) = findings(tmp_path, shop=TABLES.format("[keywords_day]"))
+    assert found == (
+        "clients/shop.yaml:3: sources.google_ads.tables[0]: "
+        '"keywords_day" is unknown; did you mean "keyword_day"?'
+    )
