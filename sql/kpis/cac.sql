@@ -1,6 +1,6 @@
 with
 
-costs as (
+account_costs as (
     select
         client,
         date_day,
@@ -8,6 +8,60 @@ costs as (
         sum(cost) as cost
     from marts.paid_media_day
     group by all
+),
+
+clients as (
+    select
+        client,
+        currency
+    from ops.clients
+),
+
+rates as (
+    select * from intermediate.int_currency__client_day
+),
+
+rated as (
+    select
+        account_costs.*,
+        clients.currency as client_currency_code,
+        case
+            when account_costs.currency_code = clients.currency then account_costs.cost
+            else cast(account_costs.cost * rates.rate as decimal(38, 6))
+        end as converted_cost,
+        coalesce(
+            account_costs.currency_code = clients.currency or rates.rate is not null, false
+        ) as is_rated
+    from account_costs
+    left join clients
+        on account_costs.client = clients.client
+    left join rates
+        on
+            account_costs.client = rates.client
+            and account_costs.date_day = rates.date_day
+            and account_costs.currency_code = rates.currency_code
+),
+
+-- all of the day's cost in the client's currency, or none of it
+converted_days as (
+    select
+        client,
+        date_day,
+        client_currency_code as currency_code,
+        sum(converted_cost) as cost
+    from rated
+    group by all
+    having bool_and(is_rated)
+),
+
+costs as (
+    select * from converted_days
+    union all by name
+    select account_costs.* from account_costs
+    anti join converted_days
+        on
+            account_costs.client = converted_days.client
+            and account_costs.date_day = converted_days.date_day
 ),
 
 -- a purchaser cannot be split among currencies, and must not be counted once for each
