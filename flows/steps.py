@@ -220,18 +220,15 @@ def evaluate_targets(
 
 
 def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list[Path]:
-    """Write each client's page; a reader sees the old one or the new one, whole."""
-    from flows.report.page import render_report, write_report  # draws: slow to import
+    """Write each client's page with its dated copy, and the overview of all clients.
+
+    A reader sees the old page or the new one, whole. The overview comes last.
+    """
+    from flows.report_files import read_views, write_pages  # draws: slow to import
 
     with project.warehouse.open() as connection:
-        views = views_of(project, connection, clients, as_of)
-    written = []
-    for view in views:
-        path = project.settings.report_dir / f"{view.client.slug}.html"
-        write_report(path, render_report(view))
-        written.append(path)
-        reach("reporting")
-    return written
+        views, figures = read_views(project, connection, clients, as_of)
+    return write_pages(project, views, figures)
 
 
 def fold_landing(project: Project) -> None:

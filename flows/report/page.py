@@ -21,7 +21,7 @@ from flows.report.dress import Dress
 from flows.report.formats import Language
 from flows.report.kpi_figure import KpiFigure
 from flows.report.model import ClientView, GoalChange, Noticed, SourceState, TargetView
-from flows.settings import Step
+from flows.settings import Step, Target
 from flows.targets.evaluation import Evaluation, Series
 
 if TYPE_CHECKING:
@@ -205,14 +205,12 @@ def render_report(
     view: ClientView,
     figures: Sequence[KpiFigure] = (),
     dress: Dress = Dress(),  # noqa: B008 (frozen)
-    *,
-    has_overview: bool = False,
 ) -> str:
     """One self-contained page in the client's language.
 
     The same view gives the same bytes. Names from outside are cleaned, cut and
     escaped; a content security policy forbids scripts and requests besides.
-    ``has_overview``: the page of all clients is beside it, and is linked.
+    It links nowhere: a client who gets it hears nothing of the others.
     """
     language = view.client.locale
     client = formats.name(view.client.name)
@@ -239,7 +237,6 @@ def render_report(
         findings=_findings(view.findings, None, language, view.client.currency),
         reading=_reading(view, language),
         footer=footer(view.generated_at, view.client.timezone, dress, language),
-        has_overview=has_overview,
     )
 
 
@@ -506,7 +503,7 @@ def _target(
 ) -> TargetBlock:
     target, kpi, total = one.target, one.kpi, one.total
     currency = total.currency_code or target.goal.currency or view.client.currency
-    anchor = f"goal-{formats.name(target.id, 60).replace(' ', '-')}"
+    id_ = anchor(target)
     goal = words.capital(words.goal(target.goal, kpi, language, currency))
     value = words.value(total, kpi, language, currency)
     expected = words.expected(total, kpi, language, currency)
@@ -517,7 +514,7 @@ def _target(
     top = max([*(words.judged(s) or 0.0 for s in shown), *_levels(one)], default=0.0) * 1.04
     trends = _trends(one, shown, view.as_of, language, currency)
     return TargetBlock(
-        anchor=anchor,
+        anchor=id_,
         id=formats.name(target.id, 60),
         specific=formats.name(target.specific, 160),
         kpi=words.kpi_label(kpi, language),
@@ -531,8 +528,8 @@ def _target(
         expected=expected,
         period=period,
         owner=words.person(target.agreed.owner),
-        chart_wide=_svg(one, view, language, "wide", anchor),
-        chart_narrow=_svg(one, view, language, "narrow", anchor),
+        chart_wide=_svg(one, view, language, "wide", id_),
+        chart_narrow=_svg(one, view, language, "narrow", id_),
         legend=charts.legend(data, one, language) if data else [],
         bullet=None if bullet is None else Markup(bullet),  # noqa: S704 (figures alone)
         facts=_facts(one, language, value, goal, expected, bullet is not None),
@@ -553,9 +550,14 @@ def _target(
         steps=[_step(step, view.as_of, language) for step in target.plan],
         history=_spells(one.history, view.as_of, language),
         strip=_strip(one, view.as_of, language),
-        muted=_muted(one, language),
+        muted=muted(one, language),
         notes=_notes(one, language, currency),
     )
+
+
+def anchor(target: Target) -> str:
+    """The id of a target's card, for links to it."""
+    return f"goal-{formats.name(target.id, 60).replace(' ', '-')}"
 
 
 def _facts(
@@ -637,7 +639,7 @@ def _bullet(one: TargetView, language: Language) -> small_charts.Bullet | None:
     )
 
 
-def _muted(one: TargetView, language: Language) -> str:
+def muted(one: TargetView, language: Language) -> str:
     """That nothing is sent of a target for now, until when and why."""
     if one.muted is None:
         return ""
@@ -1008,7 +1010,7 @@ def _spells(history: tuple[tuple[date, str], ...], as_of: date, language: Langua
             when = formats.span(day, max(runs[i + 1][0] - timedelta(days=1), day), language)
         else:
             when = words.say("since", language, day=formats.day(day, language))
-        told.append(Spell(_status_badge(status, language), when))
+        told.append(Spell(badge(status, language), when))
     return told[-_HISTORY_RUNS:][::-1]
 
 
@@ -1128,10 +1130,10 @@ def _source(state: SourceState, view: ClientView, language: Language) -> SourceR
 
 
 def _badge(evaluation: Evaluation, language: Language) -> Badge:
-    return _status_badge(evaluation.status, language)
+    return badge(evaluation.status, language)
 
 
-def _status_badge(status: str, language: Language) -> Badge:
+def badge(status: str, language: Language) -> Badge:
     return Badge(
         words.capital(words.status(status, language)), words.SYMBOL[status], words.TONE[status]
     )

@@ -921,11 +921,15 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "no_step": {"en": "no step left", "nl": "geen stap meer open"},
     "no_goals": {"en": "no goals yet", "nl": "nog geen doelen"},
     "value_of_goal": {"en": "{value}, agreed {goal}", "nl": "{value}, afgesproken {goal}"},
+    "accounts_troubled": {
+        "en": ("1 account wants attention", "{n} accounts want attention"),
+        "nl": ("1 account vraagt aandacht", "{n} accounts vragen aandacht"),
+    },
+    "no_sources_short": {"en": "no source", "nl": "geen bron"},
     "steps_overdue": {
         "en": ("1 step overdue", "{n} steps overdue"),
         "nl": ("1 stap te laat", "{n} stappen te laat"),
     },
-    "all_clients": {"en": "All clients", "nl": "Alle klanten"},
     # --- digest
     "subject_first": {
         "en": ("{client}: one goal, as of {day}", "{client}: {n} goals, as of {day}"),
