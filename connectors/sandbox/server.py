@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -157,6 +157,7 @@ class Sandbox:
             "ga4_grpc": f"127.0.0.1:{grpc_port}",
             "ga4_rest": url,
             "search_console": url,
+            "ecb": url,
             "auth_uri": f"{url}/auth",
             "token_uri": f"{url}/token",
             "ga4_admin": url,
@@ -243,9 +244,15 @@ class Sandbox:
         self.stop()
 
 
+# what happened on the last days goes on arriving after them, and periods are closed
+LAST_MORNING = LAST_DAY + timedelta(days=60)
+
+
 def _check_day(day: date) -> None:
-    if not FIRST_DAY < day <= LAST_DAY:
-        raise ValueError(f"as-of {day} is not within the sandbox's days {FIRST_DAY}..{LAST_DAY}")
+    if not FIRST_DAY < day <= LAST_MORNING:
+        raise ValueError(
+            f"as-of {day} is not within the sandbox's days {FIRST_DAY}..{LAST_MORNING}"
+        )
 
 
 def _busy(port: int) -> SandboxError:
@@ -378,6 +385,7 @@ def describe(endpoints: dict[str, Any]) -> str:
         ("GA4 (gRPC, TLS)", endpoints["ga4_grpc"]),
         ("GA4 (REST)", endpoints["ga4_rest"]),
         ("Search Console", endpoints["search_console"]),
+        ("ECB exchange rates", endpoints["ecb"]),
         ("OAuth consent", endpoints["auth_uri"]),
         ("OAuth token endpoint", endpoints["token_uri"]),
         ("Slack webhook", endpoints["slack"]),

@@ -406,13 +406,19 @@ class _Morning:
     def segments(self, one: TargetView, of_total: Kind | None) -> Iterator[DigestItem]:
         """Segments that began to fail beyond chance, or recovered; only those are remembered.
 
-        A total that is told of says itself how many fail and which is worst.
+        A total that is told of says itself how many fail and which is worst; one that
+        is about to follow them is waited for, so that there is one message and not two.
         """
         kinds = kinds_for(self.hearing.route, one.target)
         is_silent = of_total is not None
+        follows = one.total.details.get("candidate")
         for part in one.segments:
             subject = _subject(one, part)
             known = self.before.get(subject)
+            if follows == part.status and (known is None) == (part.status == "off_track"):
+                if known is not None:
+                    self.after[subject] = known
+                continue
             if part.status == "off_track" and part.details.get("claimed") and known is None:
                 self.after[subject] = Known("off_track", self.as_of, self.as_of)
                 if not is_silent and "off_track" in kinds:
@@ -526,7 +532,8 @@ def troubles(view: ClientView) -> dict[str, Trouble]:
             continue
         own = accounts_of(one, view)
         if one.total.reason == "too_many_missing":
-            blamed = [state for state in own if state.missing_days]
+            # days before the first that was ever loaded are in no account's list
+            blamed = [state for state in own if state.missing_days] or own[: len(own) == 1]
         elif one.total.reason in ("stale", "account_failed", "nothing_loaded"):
             blamed = [state for state in own if not is_in_order(state)]
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import cast
 
 import duckdb
 import pytest
@@ -293,6 +294,26 @@ def test_a_total_that_is_told_speaks_for_its_campaigns() -> None:
     assert told is not None
     assert [i.evaluation.segment for i in told.changed] == [""]
     assert set(story.state) == {Subject("ctr")}
+
+
+def test_a_campaign_waits_for_a_total_that_is_about_to_follow_it() -> None:
+    story, bikes = Story(), {"bikes": cast(Status, "off_track")}
+    story.morning("on_track", {"bikes": "on_track"})
+    assert story.morning("on_track", bikes, details={"candidate": "off_track"}) is None
+    told = story.morning("off_track", bikes)
+    assert told is not None
+    assert [i.evaluation.segment for i in told.changed] == [""]
+    better: Mapping[str, Status] = {"bikes": "on_track"}
+    assert story.morning("off_track", better, details={"candidate": "on_track"}) is None
+    told = story.morning("on_track", better)
+    assert told is not None
+    assert [i.evaluation.segment for i in told.changed] == [""]
+    assert set(story.state) == {Subject("ctr")}
+    # the total thought better of it: the campaign is news by itself
+    assert story.morning("on_track", bikes, details={"candidate": "off_track"}) is None
+    told = story.morning("on_track", bikes)
+    assert told is not None
+    assert [i.evaluation.segment for i in told.changed] == ["bikes"]
 
 
 # --- mutes, quiet days, summaries -------------------------------------------------------------
