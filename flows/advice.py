@@ -172,7 +172,7 @@ def _by_reason(reason: str, error: SourceError, about: About) -> Advice | None:
             "the account is closed, suspended, or was never set up to the end",
             f"take {dashed(about.account)} off customer_ids in {about.file}; the days that were "
             "loaded stay",
-            "https://support.google.com/google-ads/answer/2375392",
+            "https://support.google.com/google-ads/answer/7619129",
         )
     if reason == "REQUESTED_METRICS_FOR_MANAGER":
         return Advice(
@@ -334,7 +334,7 @@ def _certificate(about: About) -> Advice:
         "own in place",
         "save that proxy's root certificate as a PEM file and name it as ca_file under "
         f"sources.google_ads in {about.koers}",
-        "https://support.google.com/a/answer/6180220",
+        "https://pki.goog/faq/",
     )
 
 

@@ -314,6 +314,8 @@ def make_parser() -> argparse.ArgumentParser:
         [*stored, part.client, part.as_of, part.already_direct],
     )
     report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.add_argument("--pdf", action="store_true", help="print it too (by Chrome or Edge)")
+    report.add_argument("--png", action="store_true", help="take a picture of it too")
     add(
         "notify",
         _notify,
@@ -535,22 +537,15 @@ def _data_findings(asked: argparse.Namespace) -> tuple[list[Finding], list[dict[
 
 
 def _check(asked: argparse.Namespace) -> int:
-    from flows.checkup import check_connections
+    from flows.checkup import check_up
     from flows.project import chosen_clients, open_project
 
+    logging.getLogger("koers").setLevel(logging.ERROR)  # the rows say it, with the way out
     with open_project(asked.config) as project:
         clients = chosen_clients(project, asked.client)
-        rows = check_connections(project, clients, asked.as_of)
-    if asked.json:
-        _say_json({"connections": [row.as_dict() for row in rows]})
-    else:
-        _say_table(
-            ("", "client", "source", "account", "what"),
-            [(r.mark, r.client, r.source, r.account, r.told) for r in rows],
-        )
-    if all(row.outcome != "failed" for row in rows):
-        return OK
-    return IN_PART if any(row.outcome == "fine" for row in rows) else NO_ACCESS
+        checkup = check_up(project, clients, asked.as_of)
+    _tell(checkup, asked)
+    return checkup.exit_code
 
 
 def _connect(asked: argparse.Namespace) -> int:
@@ -900,23 +895,38 @@ def _targets(asked: argparse.Namespace) -> int:
 
 
 def _report(asked: argparse.Namespace) -> int:
+    from flows.browser import BrowserError, find_browser, print_pdf, take_picture
     from flows.project import chosen_clients, open_project, today_of
     from flows.steps import write_reports
 
+    makers = [print_pdf] * asked.pdf + [take_picture] * asked.png
+    try:
+        browser = find_browser() if makers else None
+    except BrowserError as problem:
+        _complain(str(problem))
+        return WRONG
     with open_project(asked.config, asked.lock_wait) as project:
         clients = chosen_clients(project, asked.client)
-        written = write_reports(project, clients, asked.as_of or today_of(project))
+        pages = write_reports(project, clients, asked.as_of or today_of(project))
+    # the pages are there whatever becomes of their pictures
+    failed, pictures = False, []
+    for make, page in [(make, page) for page in pages for make in makers if browser]:
+        try:
+            pictures.append(make(browser, page))
+        except (BrowserError, OSError) as problem:
+            _complain(str(problem))
+            failed = True
     if asked.json:
-        _say_json({"reports": [str(path) for path in written]})
+        _say_json({"reports": [str(path) for path in (*pages, *pictures)]})
     else:
-        for path in written:
+        for path in (*pages, *pictures):
             _say(f"wrote {path}")
     if asked.open:
         import webbrowser
 
-        for path in written:
-            webbrowser.open(path.resolve().as_uri())
-    return OK
+        # of all clients the overview, which leads to each; of one its own page
+        webbrowser.open((pages[-1] if len(pages) > 2 else pages[0]).resolve().as_uri())
+    return UNEXPECTED if failed else OK
 
 
 def _notify(asked: argparse.Namespace) -> int:
