@@ -630,11 +630,11 @@ class KoersReader(FileReader):
         """Every source, what it lacks filled in from google_ads."""
         node = self.mapping(root, "sources", "")
         self.sources_line = node.key_line if node else root.line
-        own: dict[str, Values] = {name: {} for name in SOURCES}
+        own: dict[str, Values] = {name: {} for name in shapes.SOURCE_SHAPES}
         for name, child in (node.value if node and isinstance(node.value, dict) else {}).items():
-            if name not in SOURCES:
+            if name not in own:
                 problem = f"unknown source {quoted(name)}"
-                self.tell(child.key_line, f"sources.{name}", problem, suggest(name, SOURCES))
+                self.tell(child.key_line, f"sources.{name}", problem, suggest(name, own))
             elif not child.is_null:
                 own[name] = self.source(name, child)
         found: dict[str, Source] = {}
@@ -649,6 +649,8 @@ class KoersReader(FileReader):
                         continue
                     values[key] = own["google_ads"][key]
             found[name] = Source(**{k: v for k, v in values.items() if v is not None})
+        # no vendor's credential goes to the ECB
+        found["ecb"] = Source(**{k: v for k, v in own["ecb"].items() if v is not None})
         return found
 
     def source(self, name: str, node: Node) -> Values:
@@ -656,7 +658,7 @@ class KoersReader(FileReader):
         place = f"sources.{name}"
         if not self.has_keys(node, place, shapes.SOURCE_SHAPES[name]):
             return {}
-        rest = name == "search_console" or (
+        rest = name in ("search_console", "ecb") or (
             (transport := node.get("transport")) is not None and transport.value == "rest"
         )
         parsers: dict[str, Callable[[Node], object]] = {
@@ -673,6 +675,7 @@ class KoersReader(FileReader):
             "ca_file": self.path,
             "restatement_days": lambda n: read.whole(n, 1, 400),
             "timeout_seconds": read.number,
+            "refresh": read.flag,
             "transport": lambda n: read.choice(n, ("grpc", "rest")),
             "data_state": lambda n: read.choice(n, ("final", "all")),
         }

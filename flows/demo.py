@@ -162,6 +162,7 @@ def write_config(directory: Path, endpoints: dict[str, Any]) -> Path:
         "google_ads": endpoints["google_ads"],
         "ga4": endpoints["ga4_grpc"],
         "search_console": endpoints["search_console"],
+        "ecb": endpoints["ecb"],
         "token_uri": endpoints["token_uri"],
         "ca_file": endpoints["ca_file"],
         "client_id": credentials["client_id"],

@@ -19,7 +19,7 @@ import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from connectors.base import AccessError, AuthError, DateWindow, SourceError
-from flows import delivery, plan, steps
+from flows import delivery, plan, rates, steps
 from flows.coverage import AccountCoverage, coverage_of
 from flows.delivery import Delivery
 from flows.loading import Engine, Loading, as_source_error
@@ -157,6 +157,7 @@ def run_daily(
     loading = Loading(engine, patience_seconds)
     loading.refuse(found, as_of)
     loading.load(pieces)
+    engine.call(rates.refresh_rates, as_of)
     built = engine.call(steps.build_models)
     evaluations = engine.call(steps.evaluate_targets, tuple(clients), as_of, notify)
     reports = engine.call(steps.write_reports, tuple(clients), as_of)
@@ -216,6 +217,7 @@ def run_backfill(
     loading = Loading(engine, patience_seconds)
     loading.refuse(found, as_of)
     loading.load(pieces)
+    engine.call(rates.refresh_rates, as_of, window)
     built = engine.call(steps.build_models)
     evaluations: Sequence[Evaluation] = ()
     if evaluate or notify:

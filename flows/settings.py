@@ -354,6 +354,7 @@ class Source(Model):
     timeout_seconds: float | None = None
     transport: Literal["grpc", "rest"] = "grpc"
     data_state: Literal["final", "all"] = "final"
+    refresh: bool = True  # of the ECB's rates alone
 
     def connection(self) -> dict[str, Any]:
         """The arguments of connectors.base.Connection, with the secrets looked up.
@@ -362,7 +363,7 @@ class Source(Model):
         """
         findings: list[Finding] = []
         values: dict[str, Any] = {}
-        of_others = ("restatement_days", "auth_uri", "admin_endpoint")
+        of_others = ("restatement_days", "auth_uri", "admin_endpoint", "refresh")
         for name in [n for n in type(self).model_fields if n not in of_others]:
             value = getattr(self, name)
             if isinstance(value, SecretRef):

@@ -133,12 +133,26 @@ class SearchConsole(Source):
     )
 
 
+class Ecb(Shape):
+    """Where exchange rates are read, when a client has amounts in several currencies."""
+
+    refresh: bool = Field(
+        True, description="false: never ask the ECB; the rates that ship with Koers alone"
+    )
+    endpoint: Text | None = Field(
+        None, description="A URL; only for a mirror of the ECB's file or the sandbox"
+    )
+    ca_file: Text | None = Field(None, description="A private certificate authority (PEM file)")
+    timeout_seconds: Number | None = Field(None, description="How long the file may take, up to 30")
+
+
 class Sources(Shape):
     """The platforms that are read."""
 
     google_ads: GoogleAds | None = None
     ga4: Ga4 | None = None
     search_console: SearchConsole | None = None
+    ecb: Ecb | None = None
 
 
 class SlackBot(Shape):
@@ -486,6 +500,7 @@ SOURCE_SHAPES: dict[str, type[Shape]] = {
     "google_ads": GoogleAds,
     "ga4": Ga4,
     "search_console": SearchConsole,
+    "ecb": Ecb,
 }
 CLIENT_SOURCE_SHAPES: dict[str, type[Shape]] = {
     "google_ads": AdsAccounts,

@@ -37,7 +37,7 @@ from prefect.states import Completed, Crashed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from connectors.base import TransientError
-from flows import coverage, delivery, plan, prefect_server, steps
+from flows import coverage, delivery, plan, prefect_server, rates, steps
 from flows.pipeline import FETCHERS, RunReport
 from flows.processes import is_gone, this_process
 from flows.project import Project
@@ -150,6 +150,8 @@ TASKS: dict[Callable[..., Any], Task[..., Any]] = {
     plan.plan_backfill: _writing(plan.plan_backfill),
     steps.commit_slices: _writing(steps.commit_slices),
     steps.take_in_landed: _writing(steps.take_in_landed),
+    # asks the ECB once and briefly; takes the warehouse by itself
+    rates.refresh_rates: _working(rates.refresh_rates),
     steps.build_models: _writing(steps.build_models),
     steps.evaluate_targets: _writing(steps.evaluate_targets),
     steps.write_reports: _writing(steps.write_reports),

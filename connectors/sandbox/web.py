@@ -6,6 +6,7 @@
 ``/v1beta/accountSum…``   GA4 Admin API: the properties
 ``/v1beta/properties/…``  GA4 Data API
 ``/webmasters/v3/…``      Search Console API
+``/stats/eurofxref/…``     the ECB's exchange rates
 ``POST /services/…``      Slack incoming webhooks
 ``/control``              what the sandbox is told: the day, faults; who called
 ``/control/restate``      POST a `Restatement` or several; DELETE takes them all back
@@ -30,7 +31,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from connectors.sandbox import ga4_server, poison, slack_api, slack_webhook
+from connectors.ecb import PATH as ECB_PATH
+from connectors.sandbox import ecb_file, ga4_server, poison, slack_api, slack_webhook
 from connectors.sandbox.errors import ApiError, fault_error, token_error
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.ga4_server import Ga4Service
@@ -120,6 +122,8 @@ class Site:
             return self._ga4(call)
         if match := _SITES.fullmatch(call.path):
             return self._search_console(call, match)
+        if call.path == ECB_PATH:
+            return self._exchange_rates()
         if call.path.startswith("/services/"):
             return self._slack(call)
         if call.path.startswith(slack_api.API_PATH):
@@ -237,6 +241,12 @@ class Site:
         except SearchConsoleError as error:
             return Reply.json(error.code, error.to_json())
         return Reply.json(200, told, fault)
+
+    # --- ECB ----------------------------------------------------------------------------------
+
+    def _exchange_rates(self) -> Reply:
+        self.calls.add("ecb", "eurofxref-hist", None, 200)
+        return Reply(200, ecb_file.packed(self.clock.as_of), "application/zip")
 
     # --- Slack --------------------------------------------------------------------------------
 

@@ -75,6 +75,7 @@ def test_the_endpoints_are_told_to_people_with_what_a_client_needs() -> None:
             "ga4_grpc": "127.0.0.1:8470",
             "ga4_rest": "http://127.0.0.1:8471",
             "search_console": "http://127.0.0.1:8471",
+            "ecb": "http://127.0.0.1:8471",
             "auth_uri": "http://127.0.0.1:8471/auth",
             "token_uri": "http://127.0.0.1:8471/token",
             "client_secrets_file": "/s/client-secrets.json",
