@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from flows.alerts.digest import Digest, DigestItem
 from flows.report import formats, outlook, words
@@ -21,10 +22,14 @@ from flows.report.page import (
     segment_name,
     source_status,
     step_flag,
+    target_changes,
 )
+from flows.targets.periods import ONE_DAY
 
 # The opening, three causes, and what the others did together.
 _MOST_CAUSES = 5
+_OVER = {"achieved", "missed"}
+_NO_VERDICT = {"not_started", "too_early", "insufficient_data", "no_data", "stale"}
 _WORSE_BEFORE = {"off_track", "missed", "at_risk", "no_data", "stale"}
 
 
@@ -73,14 +78,19 @@ def line(item: DigestItem, digest: Digest) -> Line:
     is_total = told.segment == ""
     if not is_total:
         title = f"{title} – {segment_name(told)}"
+    elif (ended := _ended(item, digest)) is not None:
+        title = f"{title} – {ended}"
     reason = words.reason(told, target, kpi, language, currency)
+    if item.kind == "edited" and (edits := target_changes(view, language, currency)):
+        reason = f"{edits[-1]} {reason}"
     if is_total and (guilty := guilty_sentence(view, language)):
         reason += f" {guilty}"
     causes: tuple[str, ...] = ()
     if is_total and words.TONE[told.status] in ("bad", "warn"):
         causes = tuple(cause_sentences(view, language, currency)[:_MOST_CAUSES])
     step, flag, is_overdue = "", "", False
-    if (todo := next_step(view)) is not None and is_total:
+    is_over = told.status in _OVER or item.kind == "closed"
+    if (todo := next_step(view)) is not None and is_total and not is_over:
         state, flag = step_flag(todo, digest.as_of, language)
         is_overdue = state == "overdue"
         when = (
@@ -157,15 +167,80 @@ def greeting(digest: Digest) -> str:
     client = formats.name(digest.client.name)
     if digest.is_first:
         return words.say("hello_first", digest.locale, client=client)
-    if not digest.changed:
-        return words.say("hello_unchanged", digest.locale)
-    return words.say("hello_changed", digest.locale, n=len(digest.changed))
+    told = [*_counted(digest), _of_data(digest, "hello")]
+    if not any(told) or (digest.cadence != "daily" and not digest.changed):
+        told = [words.say("hello_unchanged", digest.locale), *told]
+    return " ".join(sentence for sentence in told if sentence)
+
+
+# which sentence of the greeting counts an item; the rest changed status
+_COUNTED = {
+    "again": "still", "back": "still", "escalated": "escalated", "edited": "edited",
+    "closed": "closed",
+}  # fmt: skip
+
+
+def _counted(digest: Digest) -> list[str]:
+    counts: dict[str, int] = {}
+    for item in digest.changed:
+        key = _COUNTED.get(item.kind, "changed")
+        counts[key] = counts.get(key, 0) + 1
+    if "changed" in counts and "still" in counts:
+        counts["also_still"] = counts.pop("still")
+    order = ("changed", "edited", "closed", "escalated", "still", "also_still")
+    return [
+        words.say(f"hello_{key}", digest.locale, n=counts[key]) for key in order if key in counts
+    ]
+
+
+def _of_data(digest: Digest, where: str) -> str:
+    """Which data stopped or came back, as a part of the greeting or of the subject."""
+    if digest.is_first:
+        return ""
+    goals = {t.id: formats.name(t.specific, 70) for t in digest.client.targets}
+    told = []
+    for kind, key in (("stale", "stale"), ("recovered", "data_back")):
+        found = [one for one in digest.data if one.kind == kind]
+        accounts = [
+            f"{words.source(one.account.source)} {account_name(one.account, 60)}"
+            for one in found
+            if one.account is not None
+        ]
+        held = [f"‘{goals[i]}’" for one in found if one.account for i in one.target_ids]
+        ids = list(dict.fromkeys(held))
+        if accounts:
+            told.append(
+                words.say(
+                    f"{where}_{key}", digest.locale, client=formats.name(digest.client.name),
+                    accounts=words.listing(accounts, digest.locale), n=len(ids),
+                    goals=words.listing(ids, digest.locale),
+                )
+            )  # fmt: skip
+        alone = [f"‘{goals[i]}’" for one in found if one.account is None for i in one.target_ids]
+        if alone:
+            key = "no_scope" if kind == "stale" else "scope_back" if where == "hello" else key
+            told.append(
+                words.say(
+                    f"{where}_{key}", digest.locale, client=formats.name(digest.client.name),
+                    goals=words.listing(alone, digest.locale),
+                )
+            )  # fmt: skip
+    return told[0] if told and where == "subject" else " ".join(told)
 
 
 def summary(digest: Digest) -> str:
     """How many goals are on course; the totals only."""
     totals = {item.view.target.id: item.view.total for item in (*digest.changed, *digest.unchanged)}
+    is_partial = not digest.unchanged and all(item.kind in _COUNTED for item in digest.changed)
+    if is_partial and not digest.is_first:
+        return ""  # somebody who hears of one goal, or of data alone
     return headline(list(totals.values()), digest.locale)
+
+
+_SUBJECTS = {
+    "again": "subject_still", "back": "subject_still", "escalated": "subject_still",
+    "closed": "subject_closed", "edited": "subject_edited",
+}  # fmt: skip
 
 
 def subject(digest: Digest) -> str:
@@ -176,16 +251,18 @@ def subject(digest: Digest) -> str:
     if digest.is_first:
         told = words.say("subject_first", language, client=client, n=len(items), day=day)
     elif not items:
-        told = words.say("subject_unchanged", language, client=client, day=day)
+        told = _of_data(digest, "subject")
+        told = told or words.say("subject_unchanged", language, client=client, day=day)
     elif len(items) == 1:
         one = items[0]
-        told = words.say(
-            "subject_one",
-            language,
-            client=client,
-            target=formats.name(one.view.target.specific, 70),
-            status=words.status(one.evaluation.status, language),
-        )
+        name = formats.name(one.view.target.specific, 70)
+        if (ended := _ended(one, digest)) is not None:
+            name = f"{name} – {ended}"
+        if one.evaluation.segment:
+            name = f"{name} – {segment_name(one.evaluation)}"
+        key = _SUBJECTS.get(one.kind, "subject_one")
+        status = words.status(one.evaluation.status, language)
+        told = words.say(key, language, client=client, target=name, status=status)
     else:
         counted: dict[str, int] = {}
         for item in items:
@@ -235,22 +312,58 @@ def web_link(digest: Digest) -> str:
 
 
 def _change(item: DigestItem, digest: Digest) -> str:
-    language = digest.locale
+    """What became of it since it was told of, for the brackets behind the status."""
+    language, day = digest.locale, partial(_short, digest)
     if digest.is_first:
         return ""
+    n = (digest.as_of - item.since).days if item.since else 0
+    if item.kind == "again" and item.since:
+        return words.say("still_for", language, n=n, day=day(item.since))
+    if item.kind == "back" and item.since and item.told_on:
+        since, told_on = day(item.since), day(item.told_on)
+        return words.say("off_once_more", language, day=since, told=told_on)
+    if item.kind == "escalated" and item.told_on:
+        return words.say("escalated", language, n=n, told=day(item.told_on))
+    if item.kind == "closed":
+        return words.say("closed_unjudged", language)
+    was = _was(item, digest)
+    if item.kind == "edited":
+        edited = words.say("goal_edited", language)
+        return f"{edited}, {was}" if was else edited
     if item.was is None:
-        return words.say("is_new", language)
-    if item.was == item.evaluation.status:
+        # a campaign that begins to fail is not new, its failing is
+        return words.say("is_new", language) if item.evaluation.segment == "" else ""
+    if item.was in _NO_VERDICT and item.evaluation.status not in _NO_VERDICT:
+        is_final = item.evaluation.status in (*_OVER, "provisional")
+        return "" if is_final else words.say("first_verdict", language)
+    if was and words.TONE[item.evaluation.status] == "good" and item.was in _WORSE_BEFORE:
+        return f"{words.say('recovered', language)}, {was}"
+    return was
+
+
+def _was(item: DigestItem, digest: Digest) -> str:
+    language = digest.locale
+    if item.was is None or item.was == item.evaluation.status:
         return ""
     told = words.status(item.was, language)
     since = _since(item, item.was)
-    was = words.say("was", language, status=told)
-    if since is not None:
-        day = formats.day(since, language, year=since.year != digest.as_of.year)
-        was = words.say("was_since", language, status=told, day=day)
-    if words.TONE[item.evaluation.status] == "good" and item.was in _WORSE_BEFORE:
-        return f"{words.say('recovered', language)}, {was}"
-    return was
+    if since is None:
+        return words.say("was", language, status=told)
+    return words.say("was_since", language, status=told, day=_short(digest, since))
+
+
+def _short(digest: Digest, day: date) -> str:
+    return formats.day(day, digest.locale, year=day.year != digest.as_of.year)
+
+
+def _ended(item: DigestItem, digest: Digest) -> str | None:
+    """Which month (week, …) of a repeating goal it is, once that is over."""
+    told = item.evaluation
+    if item.view.target.period.every is None or told.period_start is None:
+        return None
+    if told.period_end is None or digest.as_of < told.period_end:
+        return None
+    return formats.span(told.period_start, told.period_end - ONE_DAY, digest.locale)
 
 
 def _unchanged_since(item: DigestItem, digest: Digest) -> str:

@@ -955,6 +955,103 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": "No goal changed status.",
         "nl": "Geen enkel doel kreeg een andere status.",
     },
+    "hello_still": {
+        "en": ("One goal is still off track.", "{n} goals are still off track."),
+        "nl": ("Eén doel is nog steeds uit koers.", "{n} doelen zijn nog steeds uit koers."),
+    },
+    "hello_also_still": {
+        "en": ("Another is still off track.", "{n} others are still off track."),
+        "nl": ("Een ander is nog steeds uit koers.", "{n} andere zijn nog steeds uit koers."),
+    },
+    "hello_escalated": {
+        "en": (
+            "One goal stays off track, and those who work on it have known for a while.",
+            "{n} goals stay off track, and those who work on them have known for a while.",
+        ),
+        "nl": (
+            "Eén doel blijft uit koers, en wie eraan werkt weet dat al een tijd.",
+            "{n} doelen blijven uit koers, en wie eraan werkt weet dat al een tijd.",
+        ),
+    },
+    "hello_edited": {
+        "en": ("One goal was changed.", "{n} goals were changed."),
+        "nl": ("Eén doel is bijgesteld.", "{n} doelen zijn bijgesteld."),
+    },
+    "hello_closed": {
+        "en": ("One goal ended without a verdict.", "{n} goals ended without a verdict."),
+        "nl": ("Eén doel eindigde zonder oordeel.", "{n} doelen eindigden zonder oordeel."),
+    },
+    "hello_stale": {
+        "en": (
+            "The data of {accounts} is not coming in. Until it does, one goal is not judged:"
+            " {goals}.",
+            "The data of {accounts} is not coming in. Until it does, {n} goals are not judged:"
+            " {goals}.",
+        ),
+        "nl": (
+            "De data van {accounts} komt niet binnen. Zolang dat duurt, is er geen oordeel over"
+            " één doel: {goals}.",
+            "De data van {accounts} komt niet binnen. Zolang dat duurt, is er geen oordeel over"
+            " {n} doelen: {goals}.",
+        ),
+    },
+    "hello_no_scope": {
+        "en": "There is no data to judge {goals} by.",
+        "nl": "Er is geen data om {goals} mee te beoordelen.",
+    },
+    "hello_data_back": {
+        "en": "The data of {accounts} is in again.",
+        "nl": "De data van {accounts} is er weer.",
+    },
+    "hello_scope_back": {
+        "en": "There is data again to judge {goals} by.",
+        "nl": "Er is weer data om {goals} mee te beoordelen.",
+    },
+    "subject_still": {
+        "en": "{client}: {target} is still off track",
+        "nl": "{client}: {target} is nog steeds uit koers",
+    },
+    "subject_closed": {
+        "en": "{client}: {target} ended without a verdict",
+        "nl": "{client}: {target} eindigde zonder oordeel",
+    },
+    "subject_edited": {
+        "en": "{client}: the goal was changed: {target}",
+        "nl": "{client}: het doel is bijgesteld: {target}",
+    },
+    "subject_stale": {
+        "en": "{client}: no data from {accounts}",
+        "nl": "{client}: geen data van {accounts}",
+    },
+    "subject_no_scope": {
+        "en": "{client}: no data to judge {goals} by",
+        "nl": "{client}: geen data om {goals} mee te beoordelen",
+    },
+    "subject_data_back": {
+        "en": "{client}: the data is in again",
+        "nl": "{client}: de data is er weer",
+    },
+    "first_verdict": {"en": "the first verdict", "nl": "het eerste oordeel"},
+    "still_for": {
+        "en": ("unchanged since {day}, yesterday", "unchanged for {n} days, since {day}"),
+        "nl": ("onveranderd sinds {day}, gisteren", "al {n} dagen onveranderd, sinds {day}"),
+    },
+    "off_once_more": {
+        "en": "once more, since {day}; last told on {told}",
+        "nl": "opnieuw, sinds {day}; het laatst gemeld op {told}",
+    },
+    "escalated": {
+        "en": ("for one day; first told on {told}", "for {n} days; first told on {told}"),
+        "nl": (
+            "al één dag; voor het eerst gemeld op {told}",
+            "al {n} dagen; voor het eerst gemeld op {told}",
+        ),
+    },
+    "closed_unjudged": {
+        "en": "over, and no verdict will come any more",
+        "nl": "voorbij, en een oordeel komt er niet meer",
+    },
+    "goal_edited": {"en": "the goal was changed", "nl": "het doel is bijgesteld"},
     "was": {"en": "was {status}", "nl": "was {status}"},
     "was_since": {"en": "was {status} since {day}", "nl": "was {status} sinds {day}"},
     "is_new": {"en": "new", "nl": "nieuw"},
