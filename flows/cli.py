@@ -904,28 +904,31 @@ def _report(asked: argparse.Namespace) -> int:
         browser = find_browser() if makers else None
     except BrowserError as problem:
         _complain(str(problem))
-        return WRONG
+        return USAGE
     with open_project(asked.config, asked.lock_wait) as project:
         clients = chosen_clients(project, asked.client)
         pages = write_reports(project, clients, asked.as_of or today_of(project))
-    # the pages are there whatever becomes of their pictures
-    failed, pictures = False, []
-    for make, page in [(make, page) for page in pages for make in makers if browser]:
-        try:
-            pictures.append(make(browser, page))
-        except (BrowserError, OSError) as problem:
-            _complain(str(problem))
-            failed = True
+    # the pages are there, whatever becomes of their pictures
+    failed, pictures = False, list[Path]()
+    for page in pages:
+        for make in makers if browser else ():
+            assert browser is not None
+            try:
+                pictures.append(make(browser, page))
+            except (BrowserError, OSError) as problem:
+                _complain(str(problem))
+                failed = True
     if asked.json:
-        _say_json({"reports": [str(path) for path in (*pages, *pictures)]})
+        told = {"reports": [str(path) for path in pages]}
+        _say_json(told | ({"pictures": [str(path) for path in pictures]} if makers else {}))
     else:
         for path in (*pages, *pictures):
             _say(f"wrote {path}")
     if asked.open:
         import webbrowser
 
-        # of all clients the overview, which leads to each; of one its own page
-        webbrowser.open((pages[-1] if len(pages) > 2 else pages[0]).resolve().as_uri())
+        # of several clients the overview, which leads to each; of one its own page
+        webbrowser.open((pages[0] if len(clients) == 1 else pages[-1]).resolve().as_uri())
     return UNEXPECTED if failed else OK
 
 
