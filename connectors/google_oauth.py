@@ -103,10 +103,13 @@ def read_client_secrets(path: Path) -> OAuthClient:
         told = json.loads(path.read_text(encoding="utf-8-sig"))
         kind = next((kind for kind in ("installed", "web") if kind in told), "")
         values = told[kind]
+        auth_uri = str(values.get("auth_uri") or GOOGLE_AUTH_URI)
+        if urlsplit(auth_uri).hostname == urlsplit(GOOGLE_AUTH_URI).hostname:
+            auth_uri = GOOGLE_AUTH_URI  # the file has an older path of the same
         client = OAuthClient(
             str(values["client_id"]),
             SecretStr(str(values["client_secret"])),
-            str(values.get("auth_uri") or GOOGLE_AUTH_URI),
+            auth_uri,
             str(values.get("token_uri") or GOOGLE_TOKEN_URI),
         )
     except OSError as e:

@@ -237,6 +237,8 @@ class _Work:
         self.texts: dict[Path, str] = {}
         self.client = self._client()
         self.how = ""
+        google_ads = self.settings.sources.get("google_ads") or Source()
+        self.shared_login = google_ads.login_customer_id  # that of koers.yaml
         self.seen: tuple[Seen, ...] = ()
 
     # --- which client -------------------------------------------------------------------------
@@ -412,6 +414,8 @@ class _Work:
             text = set_value(text, (*place, "client_secret"), f"file:{self._shown(secret)}")
             if client.token_uri != GOOGLE_TOKEN_URI:
                 text = set_value(text, (*place, "token_uri"), client.token_uri)
+            if client.auth_uri != GOOGLE_AUTH_URI:
+                text = set_value(text, (*place, "auth_uri"), client.auth_uri)
         self.texts[self.koers] = set_value(text, (*place, "refresh_token"), self.kept_as)
 
     def _taken_over(self, path: Path) -> _Login:
@@ -457,7 +461,7 @@ class _Work:
             where = f"file:{self._shown(self.secrets / name)}"
             text = set_value(text, (*place, "developer_token"), where)
         if login := told.get("login_customer_id"):
-            values["login_customer_id"] = re.sub(r"\D", "", login)
+            values["login_customer_id"] = self.shared_login = re.sub(r"\D", "", login)
             text = set_value(text, (*place, "login_customer_id"), dashed(re.sub(r"\D", "", login)))
         self.texts[self.koers] = text
         return _Login("taken_over", values)
@@ -647,7 +651,7 @@ class _Work:
                             lambda one: one.removeprefix("properties/"))  # fmt: skip
         through = [set(one.through) for one in self.seen if one.source == source and one.id in ids]
         common = set.intersection(*through)
-        shared = (self.settings.sources.get(source) or Source()).login_customer_id
+        shared = self.shared_login
         if not common:
             ways = "; ".join(
                 f"{one.shown} through "
