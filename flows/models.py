@@ -69,7 +69,9 @@ _OUTSIDE_NAME = re.compile(r"read_|parquet_|pragma_|duckdb_|.*_scan$|st_read")
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Command)
 _TABLE_FUNCTIONS = frozenset(("generate_series", "range", "unnest"))
 
-_MODEL_KEYS = frozenset(("sentence", "grain", "columns", "materialized"))
+# covers: which part of an account the rows hold; adds_up: what may be summed; traps: mistakes
+_NOTES = ("covers", "adds_up")
+_MODEL_KEYS = frozenset(("sentence", "grain", "columns", "materialized", *_NOTES, "traps"))
 _COLUMN_KEYS = frozenset(("unit", "means", "accepted", "at_least"))
 _CHECK_KEYS = frozenset(("sentence", "severity"))
 # How many violating rows a result carries, for people to look at.
@@ -221,6 +223,13 @@ def _load_model(path: Path, known: set[str], findings: list[str]) -> SqlModel | 
     materialized = described.get("materialized", default)
     if materialized not in ("view", "table"):
         findings.append(f"{yaml_path}: materialized: expected view or table")
+    findings.extend(
+        f"{yaml_path}: {key}: expected a sentence"
+        for key in _NOTES
+        if not isinstance(described.get(key, ""), str)
+    )
+    if not _is_texts(described.get("traps", [])):
+        findings.append(f"{yaml_path}: traps: expected a list of sentences")
     if layer == "kpis":
         _check_kpi_columns(yaml_path, listed, described.get("kpi"), findings)
 

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from connectors.tables import ALL
 from flows.models import (
     CheckResult,
     ModelError,
@@ -18,7 +19,7 @@ from flows.models import (
     load_models,
     run_checks,
 )
-from tests.sql.cases import SQL, insert, open_empty, shared_empty
+from tests.sql.cases import SQL, insert, open_empty, read, shared_empty
 
 RAW = "raw.search_console__site_day"
 STAGING = f"select client, account_id, date_day, clicks from {RAW}\n"
@@ -71,6 +72,13 @@ def test_each_model_comes_after_what_it_reads(tmp_path: Path) -> None:
     names = [model.name for model in load_models(tmp_path)]
 
     assert names == [stg, "marts.c_day", "marts.b_day", "marts.a_day"]
+
+
+def test_a_table_on_request_says_what_it_covers_what_adds_up_and_its_traps() -> None:
+    for table in (table for table in ALL if table.optional):
+        told = read(SQL / "staging" / f"stg_{table.name}.yaml")
+        assert told["covers"] == table.covers
+        assert told["adds_up"] and told["traps"]
 
 
 def test_our_own_models_load_in_a_working_order() -> None:
@@ -235,6 +243,16 @@ def test_a_column_called_like_a_forbidden_function_is_fine(tmp_path: Path) -> No
             "sentence: S.\ngrain: [client]\nmaterialized: index\n"
             "columns: {client: {unit: u, means: m}}\n",
             "expected view or table",
+        ),
+        (
+            "sentence: S.\ngrain: [client]\ncovers: [all]\n"
+            "columns: {client: {unit: u, means: m}}\n",
+            "covers: expected a sentence",
+        ),
+        (
+            "sentence: S.\ngrain: [client]\ntraps: mind the gap\n"
+            "columns: {client: {unit: u, means: m}}\n",
+            "traps: expected a list of sentences",
         ),
         ("sentence: S.\ngrain: [client]\ngrain: [client]\n", "duplicate key"),
     ],
@@ -461,6 +479,14 @@ def test_checks_have_names_of_their_own_and_sentences() -> None:
         (
             "update ops.clients set conversion = 'generate_laed'",
             "the_clients_conversion_is_measured",
+            "warn",
+        ),
+        # 2% more clicks than the campaign had
+        (
+            "insert into raw.google_ads__hour_day (client, account_id, date_day, campaign_id, "
+            "hour, clicks) select client, account_id, date_day, campaign_id, 9, "
+            "sum(clicks) * 1.02 from raw.google_ads__campaign_day group by all",
+            "no_grain_exceeds_its_campaign",
             "warn",
         ),
         ("delete from ops.clients", "every_client_is_configured", "warn"),

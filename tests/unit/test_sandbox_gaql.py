@@ -464,3 +464,26 @@ def test_conversion_actions_split_conversions_and_nothing_else() -> None:
         f"FROM customer WHERE {DAYS}"
     )
     assert len(everything) == 3
+
+
+def test_shares_beyond_what_google_tells_are_bounds() -> None:
+    rows = answer(
+        "SELECT campaign.id, metrics.search_impression_share, "
+        "metrics.search_budget_lost_impression_share FROM campaign "
+        f"WHERE {DAYS} AND campaign.id IN (20000002, 20000004, 20000006, 20000021) "
+        "ORDER BY campaign.id"
+    )
+    told = [
+        (
+            row.get("metrics.search_impression_share"),
+            row.get("metrics.search_budget_lost_impression_share"),
+        )
+        for row in rows
+    ]
+    # of each 10 auctions that 20000002 wins it loses 2 to its budget and 4 to its rank
+    assert told[0] == (pytest.approx(10 / 16, abs=1e-3), pytest.approx(2 / 16, abs=1e-3))
+    # 20000004: 10 won, 170 and 8 lost; 20000006: 10 won, 0 and 200 lost
+    assert told[1] == (0.0999, 0.9001)
+    assert told[2] == (0.0999, 0.0)
+    # Performance Max tells no shares
+    assert told[3] == (None, None)

@@ -176,6 +176,117 @@ ACCOUNTS = rows_of(
     "account_id account_name currency_code time_zone status is_manager is_test_account",
     (A, "Fietsgoed NL", "EUR", "Europe/Amsterdam", "ENABLED", False, False),
 )
+
+# --- on request ---
+CAMPAIGN = "campaign_id campaign_name channel_type"
+AD_GROUP = f"{CAMPAIGN} ad_group_id ad_group_name"
+RESULTS = "currency_code impressions clicks cost_micros conversions conversions_value"
+DATED = "conversions_by_conversion_date conversions_value_by_conversion_date"
+SEARCH = ("21000000001", "Search – fietsen", "SEARCH")
+SHOPPING = ("21000000002", "Shopping", "SHOPPING")
+PMAX = ("9007199254740993", "PMax oud", "PERFORMANCE_MAX")
+CITY, DYNAMIC = ("3001", "Stadsfietsen"), ("3002", "Dynamisch <b>")
+# what was brought: something, nothing, and conversions that were not said
+SOME = ("EUR", 1000, 50, 25000001, 2.5, 199.9)
+NONE = ("EUR", 7, 0, 0, 0.0, 0.0)
+UNSAID = ("EUR", 3, 1, 123457, None, None)
+AD_GROUP_DAYS = rows_of(
+    f"account_id date_day {AD_GROUP} ad_group_status {RESULTS} {DATED}",
+    (A, FIRST, *SEARCH, *CITY, "ENABLED", *SOME, 1.25, 199.9),
+    (A, SECOND, *SEARCH, *DYNAMIC, "REMOVED", *NONE, 0.0, 0.0),
+    (A, LAST, *SEARCH, *CITY, "ENABLED", *UNSAID, None, None),
+)
+AD_DAYS = rows_of(
+    f"account_id date_day {AD_GROUP} ad_id ad_status ad_strength {RESULTS} {DATED}",
+    (A, FIRST, *SEARCH, *CITY, "41", "ENABLED", "GOOD", *SOME, 1.25, 199.9),
+    # the same ad in another ad group is another row
+    (A, FIRST, *SEARCH, *DYNAMIC, "41", "PAUSED", "UNSPECIFIED", *NONE, 0.0, 0.0),
+    (A, LAST, *SEARCH, *CITY, "42", "REMOVED", "POOR", *UNSAID, None, None),
+)
+KEYWORD_DAYS = rows_of(
+    f"account_id date_day {AD_GROUP} criterion_id keyword_text keyword_match_type "
+    f"keyword_status {RESULTS} {DATED}",
+    (A, FIRST, *SEARCH, *CITY, "91", "fiets kopen", "EXACT", "ENABLED", *SOME, 1.25, 199.9),
+    # the number of a criterion repeats in another ad group
+    (A, FIRST, *SEARCH, *DYNAMIC, "91", "fiets kopen", "BROAD", "REMOVED", *NONE, 0.0, 0.0),
+    (A, LAST, *SEARCH, *CITY, "92", '=1+1 "fiets"', "PHRASE", "ENABLED", *UNSAID, None, None),
+)
+SEARCH_TERM_DAYS = rows_of(
+    f"account_id date_day {AD_GROUP} search_term search_term_status search_term_match_type "
+    f"{RESULTS}",
+    (A, FIRST, *SEARCH, *CITY, "fiets kopen", "ADDED", "EXACT", *SOME),
+    (A, FIRST, *SEARCH, *CITY, "fiets kopen", "ADDED", "NEAR_PHRASE", *NONE),
+    (A, LAST, *SHOPPING, "3003", "Alle producten", "omafiets", "NONE", "BROAD", *UNSAID),
+)
+CAMPAIGN_SEARCH_TERM_DAYS = rows_of(
+    f"account_id date_day {CAMPAIGN} search_term {RESULTS}",
+    (A, FIRST, *SEARCH, "fiets kopen", *SOME),
+    (A, FIRST, *PMAX, "fiets kopen", *NONE),
+    (A, LAST, *PMAX, "fiets van merk", *UNSAID),
+)
+PRODUCT = (
+    "product_item_id product_merchant_id product_feed_label product_title product_brand "
+    "product_type_l1 product_custom_label_0"
+)
+SHOPPING_PRODUCT_DAYS = rows_of(
+    f"account_id date_day {CAMPAIGN} {PRODUCT} {RESULTS}",
+    (A, FIRST, *SHOPPING, "fg-1001", "5550001", "NL", "Stadsfiets Comfort 7", "Noordster",
+     "Fietsen", "hoge marge", *SOME),
+    # a title that changed in the course of the day; what is not said is empty
+    (A, FIRST, *SHOPPING, "fg-1001", "5550001", "NL", "Stadsfiets Comfort 8", "", "", "", *NONE),
+    (A, LAST, *PMAX, "fg-1002", "5550001", "NL", "E-bike", "Noordster", "", "", *UNSAID),
+)
+GEOGRAPHIC_DAYS = rows_of(
+    f"account_id date_day {CAMPAIGN} country_criterion_id location_type {RESULTS}",
+    (A, FIRST, *SEARCH, "2528", "LOCATION_OF_PRESENCE", *SOME),
+    (A, FIRST, *SEARCH, "2528", "AREA_OF_INTEREST", *NONE),
+    (A, LAST, *PMAX, "2056", "LOCATION_OF_PRESENCE", *UNSAID),
+)
+HOUR_DAYS = rows_of(
+    f"account_id date_day {CAMPAIGN} hour {RESULTS}",
+    (A, FIRST, *SEARCH, 0, *SOME),  # midnight is measured, not unset
+    (A, SECOND, *SEARCH, 3, *NONE),
+    (A, LAST, *PMAX, 23, *UNSAID),
+)
+LANDING_PAGE_DAYS = rows_of(
+    f"account_id date_day {CAMPAIGN} landing_page {RESULTS}",
+    (A, FIRST, *SEARCH, "https://www.fietsgoed.example/", *SOME),
+    (A, FIRST, *SEARCH, "https://www.fietsgoed.example/?kleur=blauw&maat=M", *NONE),
+    (A, LAST, *PMAX, "", *UNSAID),
+)
+ALL_PRODUCTS, GIFTS = ("61", "Alle producten"), ("62", "Cadeaus & acties")
+ASSET_GROUP_DAYS = rows_of(
+    f"account_id date_day {CAMPAIGN} asset_group_id asset_group_name asset_group_status {RESULTS}",
+    (A, FIRST, *PMAX, *ALL_PRODUCTS, "ENABLED", *SOME),
+    (A, FIRST, *PMAX, *GIFTS, "PAUSED", *NONE),
+    (A, LAST, *PMAX, *ALL_PRODUCTS, "ENABLED", *UNSAID),
+)
+PRODUCT_GROUP_DAYS = rows_of(
+    f"account_id date_day {CAMPAIGN} asset_group_id asset_group_name product_group_id {RESULTS}",
+    (A, FIRST, *PMAX, *ALL_PRODUCTS, "801", *SOME),
+    (A, FIRST, *PMAX, *GIFTS, "801", *NONE),
+    (A, LAST, *PMAX, *ALL_PRODUCTS, "802", *UNSAID),
+)
+IMPRESSION_SHARE_DAYS = rows_of(
+    f"account_id date_day {CAMPAIGN} impressions search_impression_share "
+    "search_top_impression_share search_budget_lost_impression_share "
+    "search_rank_lost_impression_share",
+    (A, FIRST, *SEARCH, 1000, 0.0999, 0.0999, 0.9001, 0.0),
+    (A, SECOND, *SEARCH, 7, 0.4321, 0.25, 0.5, 0.0679),
+    (A, LAST, *PMAX, 3, None, None, None, None),
+)
+BEGAN = "2025-07-01 00:00:00"
+CAMPAIGNS = rows_of(
+    "account_id campaign_id campaign_name campaign_status channel_type bidding_strategy_type "
+    "start_at_local end_at_local budget_id budget_name budget_amount_micros is_shared_budget "
+    "currency_code",
+    (A, *SEARCH[:2], "ENABLED", "SEARCH", "TARGET_ROAS", BEGAN, None, "71", "Budget zoeken",
+     50000000, True, "EUR"),
+    (A, *SHOPPING[:2], "PAUSED", "SHOPPING", "MANUAL_CPC", BEGAN, "2026-08-30 23:59:59", "71",
+     "Budget zoeken", 50000000, True, "EUR"),
+    (A, *PMAX[:2], "REMOVED", "PERFORMANCE_MAX", "MAXIMIZE_CONVERSION_VALUE", BEGAN, None, "72",
+     "Oud", 12345678, False, "EUR"),
+)
 # fmt: on
 
 CASES = [
@@ -216,5 +327,89 @@ CASES = [
     ),
     case(
         tables.ADS_ACCOUNT, "Rq-account", ("customer", "descriptiveName"), "account_name", ACCOUNTS
+    ),
+    *(
+        case(table, request_id, hostile_field, column, rows)
+        for table, request_id, hostile_field, column, rows in (
+            (
+                tables.ADS_AD_GROUP_DAY,
+                "Rq-ad-group-day",
+                ("adGroup", "name"),
+                "ad_group_name",
+                AD_GROUP_DAYS,
+            ),
+            (tables.ADS_AD_DAY, "Rq-ad-day", ("adGroup", "name"), "ad_group_name", AD_DAYS),
+            (
+                tables.ADS_KEYWORD_DAY,
+                "Rq-keyword-day",
+                ("adGroup", "name"),
+                "ad_group_name",
+                KEYWORD_DAYS,
+            ),
+            (
+                tables.ADS_SEARCH_TERM_DAY,
+                "Rq-search-term-day",
+                ("searchTermView", "searchTerm"),
+                "search_term",
+                SEARCH_TERM_DAYS,
+            ),
+            (
+                tables.ADS_CAMPAIGN_SEARCH_TERM_DAY,
+                "Rq-campaign-search-term-day",
+                ("campaignSearchTermView", "searchTerm"),
+                "search_term",
+                CAMPAIGN_SEARCH_TERM_DAYS,
+            ),
+            (
+                tables.ADS_SHOPPING_PRODUCT_DAY,
+                "Rq-shopping-product-day",
+                ("segments", "productTitle"),
+                "product_title",
+                SHOPPING_PRODUCT_DAYS,
+            ),
+            (
+                tables.ADS_GEOGRAPHIC_DAY,
+                "Rq-geographic-day",
+                ("campaign", "name"),
+                "campaign_name",
+                GEOGRAPHIC_DAYS,
+            ),
+            (tables.ADS_HOUR_DAY, "Rq-hour-day", ("campaign", "name"), "campaign_name", HOUR_DAYS),
+            (
+                tables.ADS_LANDING_PAGE_DAY,
+                "Rq-landing-page-day",
+                ("landingPageView", "unexpandedFinalUrl"),
+                "landing_page",
+                LANDING_PAGE_DAYS,
+            ),
+            (
+                tables.ADS_ASSET_GROUP_DAY,
+                "Rq-asset-group-day",
+                ("assetGroup", "name"),
+                "asset_group_name",
+                ASSET_GROUP_DAYS,
+            ),
+            (
+                tables.ADS_ASSET_GROUP_PRODUCT_GROUP_DAY,
+                "Rq-product-group-day",
+                ("assetGroup", "name"),
+                "asset_group_name",
+                PRODUCT_GROUP_DAYS,
+            ),
+            (
+                tables.ADS_IMPRESSION_SHARE_DAY,
+                "Rq-impression-share-day",
+                ("campaign", "name"),
+                "campaign_name",
+                IMPRESSION_SHARE_DAYS,
+            ),
+            (
+                tables.ADS_CAMPAIGN,
+                "Rq-campaign",
+                ("campaign", "name"),
+                "campaign_name",
+                CAMPAIGNS,
+            ),
+        )
     ),
 ]

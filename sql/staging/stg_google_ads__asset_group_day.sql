@@ -1,0 +1,24 @@
+-- a decimal times a decimal is exact; a value that is not a number becomes null: unknown
+select
+    -- keys
+    client,
+    'google_ads' as source,
+    account_id,
+    date_day,
+    asset_group_id,
+    -- attributes
+    campaign_id,
+    campaign_name,
+    channel_type,
+    asset_group_name,
+    asset_group_status,
+    currency_code,
+    -- measures
+    impressions,
+    clicks,
+    cast(cost_micros * 0.000001 as decimal(38, 6)) as cost,
+    conversions,
+    try_cast(conversions_value as decimal(38, 6)) as conversions_value,
+    -- ledger
+    loaded_at
+from raw.google_ads__asset_group_day
