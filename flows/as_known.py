@@ -25,6 +25,7 @@ from connectors.tables import ALL
 from flows import readings
 from flows.models import SqlModel, build, load_models
 from flows.project import Project
+from flows.rates import SHARED
 from flows.targets.evaluation import Evaluation
 from flows.views import verdicts_of, views_of
 from flows.warehouse import confine, connect, prepare
@@ -233,7 +234,9 @@ class Past:
         Every day of the tables that the KPIs rest on: what a campaign is called, or since when
         an account has data, depends on all of them.
         """
-        models = upstream(load_models(project.sql), {f"kpis.{name}" for name in kpis})
+        # with what amounts in several currencies are converted by
+        wanted = {f"kpis.{name}" for name in kpis} | {"intermediate.int_currency__client_day"}
+        models = upstream(load_models(project.sql), wanted)
         past = cls(project, clients, models)
         try:
             past._take_over(source, _tables(project, clients, kpis, models), until)
@@ -302,7 +305,8 @@ class Past:
     def _take_over_table(
         self, source: duckdb.DuckDBPyConnection, name: str, until: datetime
     ) -> None:
-        owners = _places(self.clients)
+        clients = (*self.clients, SHARED)
+        owners = _places(clients)
         # the row that a slice brought was there once the slice was committed
         self._copy(
             name,
@@ -334,7 +338,7 @@ class Past:
                 and versions.superseded_at = went.finished_at
             where coalesce(came.known_from, versions.loaded_at) <= ?
             """,
-            [*self.clients, *self.clients, *self.clients, until],
+            [*clients, *clients, *clients, until],
         )
         ours = "known_from, known_until"
         moment = "(select instant from past.moment)"

@@ -71,10 +71,14 @@ def kpi_figures(
 def figures_of(
     client: Client, kpi: Kpi, cube: KpiCube, arriving: Mapping[str, Arrival]
 ) -> list[KpiFigure]:
-    """One KPI over everything that a client has; of money one figure for each currency."""
+    """One KPI over everything that a client has, in its own currency.
+
+    Where a rate is missing, one figure for each currency.
+    """
     lacks = tuple(source for source in kpi.sources if source not in client.sources)
     if lacks:
         return [KpiFigure(kpi, why="not_connected", lacks=lacks)]
+    cube = cube.in_clients_currency({})
     currencies = cube.series({}).currencies
     if len(currencies) < 2:
         return [_figure(kpi, cube, arriving)]
@@ -97,6 +101,7 @@ def _in_currency(cube: KpiCube, code: str) -> KpiCube:
         numerator=cube.numerator[kept],
         denominator=None if cube.denominator is None else cube.denominator[kept],
         has_row=cube.has_row[kept],
+        converted=None,
     )
 
 

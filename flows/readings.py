@@ -21,7 +21,7 @@ from flows.landing import now
 from flows.models import CheckResult
 from flows.report.model import SourceState
 from flows.settings import Client, Target
-from flows.targets.cube import Column, KpiCube, add_rows
+from flows.targets.cube import Column, Converted, KpiCube, add_rows
 from flows.targets.evaluation import BoolArray, Evaluation, FloatArray, Freshness
 from flows.targets.status import FORGOTTEN_AFTER_DAYS, Earlier
 from flows.warehouse import transaction
@@ -120,7 +120,14 @@ def read_kpi(
     denominator = None if kpi.is_sum else np.zeros(shape)
     if cells.clients:
         sides = [numerator] if denominator is None else [numerator, denominator]
-        _fill(connection, clients, kpi, begin, last_day, cells, has_row, sides)
+        told = _sides(kpi), f"kpis.{kpi.name}"
+        _fill(connection, clients, kpi, begin, last_day, cells, has_row, sides, told)
+    converting = _currencies_of(connection, kpi, cells)
+    in_one: list[FloatArray] = []
+    if converting:
+        in_one = [np.zeros(shape) for _ in sides]
+        told = _sides(kpi, " * _rate"), _RATED.format(kpi.name)
+        _fill(connection, list(converting), kpi, begin, last_day, cells, has_row, in_one, told)
     found: Cubes = {}
     for client in clients:
         own = slice(bisect_left(cells.clients, client), bisect_right(cells.clients, client))
@@ -133,6 +140,9 @@ def read_kpi(
             numerator[own],
             None if denominator is None else denominator[own],
             has_row[own],
+            Converted(converting[client], in_one[0][own], None if kpi.is_sum else in_one[1][own])
+            if client in converting
+            else None,
         )
     return found
 
@@ -194,6 +204,59 @@ def _dimensions(kpi: Kpi) -> str:
     return "".join(f', "{name}"::varchar' for name in kpi.dimensions)
 
 
+# A KPI's rows with what their money is multiplied with to be in the client's currency; null
+# where no rate is known.
+_RATED = """(
+    select
+        kpi.*,
+        if(kpi.currency_code = clients.currency, 1, rates.rate) as _rate
+    from kpis.{} as kpi
+    inner join ops.clients as clients
+        on kpi.client = clients.client
+    left join intermediate.int_currency__client_day as rates
+        on
+            kpi.client = rates.client
+            and kpi.currency_code = rates.currency_code
+            and kpi.date_day = rates.date_day
+)"""
+
+
+def _sides(kpi: Kpi, money: str = "") -> str:
+    """What is read of a row; ``money`` is put behind the sides that are amounts.
+
+    Those are the numerator of every KPI with a currency, and both sides of a
+    ratio that is no amount itself (ROAS).
+    """
+    numerator = f"(numerator{money})::double"
+    if kpi.is_sum:
+        return numerator
+    return f"{numerator}, (denominator{money if kpi.unit == 'ratio' else ''})::double"
+
+
+def _currencies_of(
+    connection: duckdb.DuckDBPyConnection, kpi: Kpi, cells: _Cells
+) -> dict[str, str]:
+    """By client its currency, of those that have amounts in another one and a rate for it."""
+    if not kpi.has_currency or not cells.clients:
+        return {}
+    # the models of an older Koers, before they are built anew
+    if not connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'intermediate' and table_name = 'int_currency__client_day'"
+    ).fetchall():
+        return {}
+    there = set(zip(cells.clients, cells.currencies, strict=True))
+    return {
+        client: own
+        for client, currency, own in connection.execute(
+            "select distinct client, currency_code, client_currency_code "
+            f"from intermediate.int_currency__client_day where {OF_CLIENTS}",
+            [",".join(sorted(set(cells.clients)))],
+        ).fetchall()
+        if (client, currency) in there
+    }
+
+
 def _fill(
     connection: duckdb.DuckDBPyConnection,
     clients: Sequence[str],
@@ -203,16 +266,18 @@ def _fill(
     cells: _Cells,
     has_row: BoolArray,
     sides: Sequence[FloatArray],
+    told: tuple[str, str],
 ) -> None:
-    """Add every row to its cell and day; see `KpiCube` for what is 0, NaN and infinite."""
+    """Add every row to its cell and day; see `KpiCube` for what is 0, NaN and infinite.
+
+    ``told`` is what is read for the sides, and from where.
+    """
     order = np.argsort(cells.keys)
     sorted_keys = cells.keys[order]
     flat_rows, flat_sides = has_row.reshape(-1), [side.reshape(-1) for side in sides]
-    names = ("numerator", "denominator")[: len(sides)]
-    values = ", ".join(f"{name}::double" for name in names)
+    values, rows = told
     reader = connection.execute(
-        f"select {_key(kpi)}, (date_day - ?::date)::integer, {values} "
-        f"from kpis.{kpi.name} where {_WINDOW}",
+        f"select {_key(kpi)}, (date_day - ?::date)::integer, {values} from {rows} where {_WINDOW}",
         [cells.salt, begin, ",".join(clients), begin, last_day],
     ).to_arrow_reader(ROWS_AT_A_TIME)
     for batch in reader:
@@ -222,8 +287,8 @@ def _fill(
         places = cell[keys.indices.to_numpy()] * has_row.shape[1] + batch.column(1).to_numpy()
         flat_rows[places] = True
         for column, flat in zip(batch.columns[2:], flat_sides, strict=True):
-            told = column.to_numpy(zero_copy_only=False)
-            add_rows(flat, places, told, column.is_null().to_numpy(zero_copy_only=False))
+            figures = column.to_numpy(zero_copy_only=False)
+            add_rows(flat, places, figures, column.is_null().to_numpy(zero_copy_only=False))
 
 
 # --- where the data stands --------------------------------------------------------------------

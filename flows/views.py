@@ -220,6 +220,7 @@ class _Run:
         arriving: Mapping[str, Arrival],
     ) -> TargetView:
         shown = _first_shown(target, self.as_of)
+        cube = cube.in_clients_currency(target.where, since=shown, asked=target.goal.currency)
         total = with_completeness(
             cube.series(target.where, since=shown), cube, kpi, target, arriving
         )

@@ -81,6 +81,19 @@ class _Split:
 
 
 @dataclass(frozen=True, eq=False)
+class Converted:
+    """The figures of a cube with all money in one currency, each day at that day's rate.
+
+    As those of the cube: cells × days, 0 where a cell has no row; NaN where it
+    has one that is not known or for which there is no rate.
+    """
+
+    currency: str
+    numerator: FloatArray
+    denominator: FloatArray | None
+
+
+@dataclass(frozen=True, eq=False)
 class KpiCube:
     """One KPI of one client: cells × calendar days from ``first_day`` on, without gaps.
 
@@ -88,7 +101,8 @@ class KpiCube:
     a cell has no row, NaN where it has one in which the source said nothing,
     and infinite where it said what is no number; ``has_row`` tells the days
     apart. ``columns`` has a text a cell for each of the KPI's dimensions.
-    ``currency`` is None for a KPI without money.
+    ``currency`` is None for a KPI without money. ``converted`` is there where a
+    cell counts in another currency than the client's.
 
     A day on which part of a scope is not known is not known: a sum of what
     happens to be known would be wrong. Sums are made in the order of the
@@ -103,6 +117,7 @@ class KpiCube:
     numerator: FloatArray
     denominator: FloatArray | None
     has_row: BoolArray
+    converted: Converted | None = None
 
     @classmethod
     def of_cells(
@@ -167,6 +182,7 @@ class KpiCube:
             numerator=self.numerator[:, days],
             denominator=None if self.denominator is None else self.denominator[:, days],
             has_row=self.has_row[:, days],
+            converted=None if self.converted is None else _cut(self.converted, days),
         )
 
     # --- choosing cells -----------------------------------------------------------------
@@ -210,6 +226,48 @@ class KpiCube:
         unknown = np.array([not name for name in self.currency.names], dtype=np.bool_)
         kept = self.currency.is_in(currencies) | unknown[self.currency.codes]
         return cells[kept[cells]]
+
+    def in_clients_currency(
+        self,
+        where: Mapping[str, Sequence[str]],
+        *,
+        since: date | None = None,
+        asked: str | None = None,
+    ) -> KpiCube:
+        """The cube in which a scope can be added up: in the client's currency where that takes one.
+
+        That is a scope in several currencies, one that is not limited to accounts, and
+        one of which an amount in the client's currency is ``asked``. An account's own
+        figures stay as the account has them. When a rate is missing for any day from
+        ``since`` on, nothing is converted: a sum without that day would be wrong.
+        """
+        if self.converted is None or self.currency is None:
+            return self
+        home, recent = self.converted.currency, self._recent(since)
+        cells = np.flatnonzero(self.mask(where))
+        found = self._currencies(cells[recent[cells]])
+        own = "account_id" in where and len(found) == 1 and asked != home
+        if set(found) <= {home} or own or not self._has_rates(cells, since):
+            return self
+        return replace(
+            self,
+            currency=Column.of([home] * self.cells),
+            numerator=self.converted.numerator,
+            denominator=self.converted.denominator,
+            converted=None,
+        )
+
+    def _has_rates(self, cells: IntArray, since: date | None) -> bool:
+        """Whether all that is known of some cells since a day is known in one currency too."""
+        assert self.converted is not None
+        days = slice(0 if since is None else max((since - self.first_day).days, 0), None)
+        sides = [(self.numerator, self.converted.numerator)]
+        if self.denominator is not None and self.converted.denominator is not None:
+            sides.append((self.denominator, self.converted.denominator))
+        return not any(
+            bool((np.isnan(after[cells, days]) & ~np.isnan(before[cells, days])).any())
+            for before, after in sides
+        )
 
     # --- adding up ----------------------------------------------------------------------
 
@@ -341,6 +399,15 @@ class KpiCube:
         order = np.argsort(places, kind="stable")
         starts = np.searchsorted(places[order], np.arange(len(parts)))
         return _Split(tuple(parts), tuple(names), chosen[order], starts)
+
+
+def _cut(converted: Converted, days: slice) -> Converted:
+    bottom = converted.denominator
+    return replace(
+        converted,
+        numerator=converted.numerator[:, days],
+        denominator=None if bottom is None else bottom[:, days],
+    )
 
 
 def _known_where(sums: FloatArray, has_row: BoolArray) -> FloatArray:
