@@ -48,6 +48,8 @@ _HINTS = {
         "the refresh token was revoked or expired (a consent screen in Testing lets it live for "
         "7 days), or this machine's clock is wrong: sign in again and replace refresh_token"
     ),
+    "invalid_rapt": "the organisation ends Google sessions after some hours: its administrator "
+    "must trust this OAuth client, then sign in again",
     "invalid_client": "check client_id and client_secret",
     "unauthorized_client": "the refresh token belongs to another OAuth client: check client_id",
     "deleted_client": "the OAuth client was deleted: make a new one and sign in again",
@@ -236,6 +238,8 @@ def auth_problem(error: GoogleAuthError) -> SourceError:
     # RefreshError's second argument is the endpoint's answer; its text may quote anything else
     told = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], dict) else {}
     reason = str(told.get("error") or "")
+    if "invalid_rapt" in str(told.get("error_description") or ""):
+        reason = "invalid_rapt"  # the organisation ends sessions; the token itself is as it was
     if not reason.replace("_", "").isalpha() or len(reason) > 60:
         reason = "refresh_failed"
     if isinstance(error, RefreshError) and error.retryable:

@@ -148,7 +148,8 @@ def check_connections(
                 rows.append(Checked(slug, source, "all", "failed", str(error)))
                 lacking.append(str(error))
     if lacking and len(lacking) == len(rows):
-        raise ConfigError("\n".join(dict.fromkeys(lacking)))
+        told = "\n".join(dict.fromkeys(lacking))
+        raise ConfigError(f"{told}\nto sign in at Google: koers connect google")
     return rows
 
 

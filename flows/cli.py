@@ -490,7 +490,12 @@ def _init(asked: argparse.Namespace) -> int:
     else:
         for path in written:
             _say(f"wrote {path}")
-        _say(f"next: fill in the accounts, then `koers validate --config {asked.directory}`")
+        _say(
+            f"next: koers connect google --config {asked.directory} --client-secrets FILE\n"
+            "      (the JSON file of an OAuth client of type Desktop app, from "
+            "https://console.cloud.google.com/auth/clients),\n"
+            f"      or fill in the accounts and `koers validate --config {asked.directory}`"
+        )
     return OK
 
 

@@ -161,6 +161,7 @@ def write_config(directory: Path, endpoints: dict[str, Any]) -> Path:
     values = {
         "google_ads": endpoints["google_ads"],
         "ga4": endpoints["ga4_grpc"],
+        "ga4_admin": endpoints["ga4_admin"],
         "search_console": endpoints["search_console"],
         "ecb": endpoints["ecb"],
         "token_uri": endpoints["token_uri"],

@@ -127,6 +127,15 @@ BROKEN: dict[str, Broken] = {
         signed_in={"signed_in_on": "2026-11-12", "ends_on": "2026-11-19"},
         faults=[Fault("token_expired", "oauth", times=0)],
     ),
+    "an organisation that ends sessions": Broken(
+        "the organisation lets a Google sign-in end after some hours (invalid_rapt)",
+        "ask the Google Workspace administrator to trust this OAuth client (Security › Google "
+        "Cloud session control), then: koers connect google --sign-in",
+        "https://support.google.com/a/answer/9368756",
+        faults=[
+            Fault("token_expired", "oauth", times=0, detail="reauth related error (invalid_rapt)")
+        ],
+    ),
     "a wrong client secret": Broken(
         "Google does not know this client_id with this client_secret (invalid_client)",
         "take both from one OAuth client of type Desktop app, set them again where "
