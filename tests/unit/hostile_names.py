@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from flows.alerts.digest import Digest
+from flows.alerts.digest import DataNews, Digest
 from flows.report.model import ClientView, SourceState, TargetView
 from flows.settings import Agreed, Step
 from flows.targets.evaluation import Evaluation, Series
@@ -122,8 +122,10 @@ class Hostile:
 def hostile(text: str, language: Literal["nl", "en"]) -> Hostile:
     """The golden client with ``text`` as the name of everything that somebody else can name."""
     told = sample.client_view(language)
-    client = told.client.model_copy(update={"name": text})
     targets = tuple(_target(view, text) for view in (*told.targets[:2], told.targets[4]))
+    client = told.client.model_copy(
+        update={"name": text, "targets": tuple(view.target for view in targets)}
+    )
     sources = tuple(_source(state, text) for state in told.sources)
     view = replace(
         told, client=client, targets=targets, sources=sources, checks=(text, f"check {text}")
@@ -151,6 +153,10 @@ def hostile(text: str, language: Literal["nl", "en"]) -> Hostile:
             changed=changed if is_first else (*changed, news),
             unchanged=renamed(like.unchanged),
             sources=sources,
+            data=(
+                DataNews("stale", sources[1], tuple(items)),
+                DataNews("recovered", sources[3], tuple(items)),
+            ),
         )
 
     return Hostile(text, view, digest(False), digest(True))
