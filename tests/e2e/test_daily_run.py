@@ -101,6 +101,40 @@ def test_the_finer_tables_add_up_to_the_same_sums(loaded: Project) -> None:
     assert finer == pytest.approx(everywhere, rel=0, abs=1e-6)
 
 
+def test_a_clients_pounds_are_in_its_figures_at_the_rate_of_the_day(loaded: Project) -> None:
+    # every day's cost in pounds and euros, and what the ECB's file says of a pound that day;
+    # rates carry over weekends
+    rates: dict[date, float] = dict(
+        loaded.rows(
+            "select date_day, rate from raw.ecb__rate_day where currency_code = 'GBP' order by all"
+        )
+    )
+    expected: dict[date, float] = {}
+    for day, currency, cost in loaded.rows(
+        "select date_day, currency_code, sum(cost_micros)::double / 1e6 "
+        "from raw.google_ads__campaign_day where client = 'fietsgoed' group by all"
+    ):
+        rate = 1.0 if currency == "EUR" else rates[max(known for known in rates if known <= day)]
+        expected[day] = expected.get(day, 0.0) + cost / rate
+
+    found = loaded.rows(
+        "select date_day, currency_code, numerator::double, denominator > 0 from kpis.cac "
+        "where client = 'fietsgoed' and numerator > 0"
+    )
+
+    assert {currency for _, currency, _, _ in found} == {"EUR"}
+    assert {day: cost for day, _, cost, _ in found} == pytest.approx(expected, abs=1e-4)
+    # its site counts in euros, so that a customer has a price on every day with a visit
+    assert sum(has_customers for *_, has_customers in found if has_customers) > 50
+    # one account's own target stays in the account's currency
+    assert loaded.rows(
+        "select distinct currency_code from ops.evaluations where target_id = 'uk-roas-q4'"
+    ) == [("GBP",)]
+    # once for the agency, never for a client; and nobody's check complains
+    assert loaded.rows("select distinct client from raw.ecb__rate_day") == [("_agency",)]
+    assert loaded.rows("select * from ops.checks where name = 'every_amount_has_a_rate'") == []
+
+
 def test_marts_add_up_to_raw(loaded: Project) -> None:
     in_raw = loaded.rows(
         "select client, 'google_ads', account_id, date_day, sum(impressions), sum(clicks), "
