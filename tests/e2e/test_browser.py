@@ -17,8 +17,10 @@ from typing import Any, Literal
 
 import pytest
 
+from flows.report.dress import Dress
 from flows.report.mail_message import render_mail
-from flows.report.model import ClientView, TargetView
+from flows.report.model import TargetView
+from flows.report.overview import render_overview
 from flows.report.page import render_report
 from flows.targets.evaluation import Series
 from tests.e2e import chromium
@@ -199,14 +201,23 @@ def test_the_checks_themselves_see_a_page_that_does_something(
 # --- for everybody ----------------------------------------------------------------------------
 
 
-def reports() -> dict[str, ClientView]:
+DRESS = Dress(name=MARKUP["end of a title"], color="#0b57d0", accent="#7a1fa2")
+
+
+def page_called(which: str) -> str:
+    """A page in the colours of an agency, or in ours."""
+    dutch, english = sample.client_view("nl"), sample.client_view("en")
     hostile_view = hostile(MARKUP["picture"], "en").view
-    return {
-        "nl": sample.client_view("nl"),
-        "en": sample.client_view("en"),
-        "hostile": hostile_view,
-        "empty": replace(sample.client_view("nl"), targets=(), sources=(), checks=()),
-    }
+    match which:
+        case "nl":
+            return render_report(dutch)
+        case "hostile":
+            return render_report(hostile_view, (), DRESS)
+        case "empty":
+            return render_report(replace(dutch, targets=(), sources=(), checks=()))
+        case "overview":
+            return render_overview([dutch, hostile_view], "nl", DRESS, "Europe/Amsterdam")
+    return render_report(english)
 
 
 def serious(found: list[dict[str, Any]]) -> list[str]:
@@ -219,11 +230,11 @@ def serious(found: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("which", ["nl", "en", "hostile", "empty"])
-def test_nobody_is_kept_out_of_the_report(
+@pytest.mark.parametrize("which", ["nl", "en", "hostile", "empty", "overview"])
+def test_nobody_is_kept_out_of_a_page_and_it_does_nothing_else(
     which: str, browser: Browser | None, tmp_path: Path
 ) -> None:
-    html = render_report(reports()[which])
+    html = page_called(which)
     assert_usable_as_written(html)
     if browser is None:
         return
@@ -231,7 +242,8 @@ def test_nobody_is_kept_out_of_the_report(
     path.write_text(html, encoding="utf-8")
     for width, scheme in LOOKS:
         browser.look(width, scheme)
-        browser.open(path)
+        assert_did_nothing(browser, browser.open(path))
+        assert browser.value("document.documentElement.scrollWidth") <= width
         browser.value(AXE.read_text(encoding="utf-8") + "; 0")
         told = browser.value("axe.run(document, {resultTypes: ['violations']})")
         assert told["passes"] or told["incomplete"] is not None
