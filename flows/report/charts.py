@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Literal
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -46,6 +47,7 @@ ROLES = {
 # wherever the picture is shown.
 FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
 
+_SVG = "http://www.w3.org/2000/svg"
 # The version whose schema the specification below follows; vl-convert ships several.
 _VEGA_LITE = "6.1"
 
@@ -244,7 +246,7 @@ def chart_svg(
     sources: Sequence[SourceState],
     language: Language,
     *,
-    size: Size = "wide",
+    size: Literal["wide", "narrow"] = "wide",
     scope: str = "chart",
 ) -> str | None:
     """The chart as an ``<svg>`` element with a title and a description.
@@ -252,15 +254,100 @@ def chart_svg(
     ``scope`` makes its ids unique on a page. None when there is nothing to draw.
     """
     data = chart_data(view, as_of, sources)
-    if data is None:
-        return None
-    svg = draw(_spec(data, view, language, size), language, view.total.currency_code)
-    return _accessible(
-        _scoped(svg, scope),
-        title=words.kpi_label(view.kpi, language),
-        description=describe(data, view, language),
-        scope=scope,
+    return None if data is None else charts_svg([Wanted(view, data, size, scope)], language)[0]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A chart to draw with others; see `charts_svg`."""
+
+    view: TargetView
+    data: ChartData
+    size: Literal["wide", "narrow"]
+    scope: str
+
+
+def charts_svg(wanted: Sequence[Wanted], language: Language) -> list[str]:
+    """The charts as `chart_svg` makes each, all of a currency drawn at once: a third of the time.
+
+    What is left of a chart is as wide as its widest figure.
+    """
+    drawn = [""] * len(wanted)
+    by_currency: dict[str | None, list[int]] = {}
+    for i, one in enumerate(wanted):
+        by_currency.setdefault(one.view.total.currency_code, []).append(i)
+    for currency, places in by_currency.items():
+        specs = []
+        for i in places:
+            one = wanted[i]
+            spec = _spec(one.data, one.view, language, one.size)
+            specs.append({"layer": spec["layer"], **_plot(spec, one, language)})
+        for i, spec, body in zip(places, specs, draw_apart(specs, language, currency), strict=True):
+            one = wanted[i]
+            width, height = _SIZES[one.size]
+            left = width - spec["width"] - _EDGES[0]
+            box = f"{-left} {-_EDGES[1]} {width} {height}"
+            drawn[i] = _named(
+                _scoped(body, one.scope),
+                box,
+                title=words.kpi_label(one.view.kpi, language),
+                description=describe(one.data, one.view, language),
+                scope=one.scope,
+            )
+    return drawn
+
+
+# Right of the plot, above it and below it, in pixels; what is left of it has the figures.
+_EDGES = (6, 10, 24)
+# Of Arial at 12 pixels a figure is this wide.
+_FIGURE_WIDTH = 6.7
+
+
+def _plot(spec: dict[str, Any], one: Wanted, language: Language) -> dict[str, Any]:
+    """Width and height of what is drawn inside the axes."""
+    domain = next(
+        layer["encoding"]["y"]["scale"]["domain"]
+        for layer in spec["layer"]
+        if "y" in layer.get("encoding", {})
     )
+    kpi, currency = one.view.kpi, one.view.total.currency_code
+    longest = max(len(formats.quantity(end, kpi.unit, language, currency)) for end in domain)
+    width, height = _SIZES[one.size]
+    left = round(12 + longest * _FIGURE_WIDTH)
+    return {"width": width - left - _EDGES[0], "height": height - _EDGES[1] - _EDGES[2]}
+
+
+def draw_apart(
+    specs: Sequence[dict[str, Any]],
+    language: Language,
+    currency: str | None,
+    axis: dict[str, Any] | None = None,
+) -> list[str]:
+    """Draw the specifications as one, and take the drawings apart.
+
+    Vega takes longer to start than to draw. Each comes without an ``<svg>`` round it, with
+    the corner of its plot as its origin; each has a width and a height.
+    """
+    if not specs:
+        return []
+    together = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "vconcat": list(specs),
+        "config": config(axis),
+    }
+    root = ElementTree.fromstring(draw(together, language, currency))  # noqa: S314 (Vega's own)
+    clips = {one.get("id"): one for one in root.iter(f"{{{_SVG}}}clipPath")}
+    told = []
+    for i in range(len(specs)):
+        group = root.find(f".//{{{_SVG}}}g[@class='mark-group role-scope concat_{i}_group']/*")
+        assert group is not None, "Vega names its groups otherwise"
+        group.attrib.pop("transform", None)
+        body = ElementTree.tostring(group, encoding="unicode")
+        used = dict.fromkeys(re.findall(r"url\(#([^)]+)\)", body))
+        defs = "".join(ElementTree.tostring(clips[one], encoding="unicode") for one in used)
+        body += f"<defs>{defs}</defs>" if defs else ""
+        told.append(tidy(re.sub(r"(</?)ns0:", r"\1", re.sub(r' xmlns(:ns0)?="[^"]*"', "", body))))
+    return told
 
 
 def chart_png(
@@ -332,57 +419,6 @@ def legend(data: ChartData, view: TargetView, language: Language) -> list[tuple[
     if data.missing:
         told.append(("missing", words.say("legend_missing", language)))
     return told
-
-
-@dataclass(frozen=True)
-class Sparkline:
-    """A small line in a 100 × 24 box: SVG path data, and the height of the goal in it."""
-
-    path: str
-    goal: float | None
-
-
-def sparklines(
-    series: Sequence[Series],
-    kpi: Kpi,
-    start: date,
-    end: date,
-    goal: float | None,
-) -> dict[str, Sparkline]:
-    """The segments over ``start``..``end``, fourteen days at a time, by segment.
-
-    All on one scale with the goal, so that they can be compared and noise looks
-    like noise. A segment with fewer than two points has none.
-    """
-    lines = {
-        one.segment: [
-            (day, value)
-            for day, value in trailing_values(one, _TRAILING_DAYS, kpi)
-            if start <= day <= end
-        ]
-        for one in series
-    }
-    heights = [value for line in lines.values() for _, value in line]
-    heights += [goal] if goal is not None else []
-    if not heights:
-        return {}
-    low, high = min(heights), max(heights)
-    width = (end - start).days or 1
-
-    def y(value: float) -> float:
-        return round(22 - 20 * (value - low) / (high - low), 1) if high > low else 12.0
-
-    return {
-        segment: Sparkline(
-            "".join(
-                f"{'L' if i else 'M'}{2 + 96 * (day - start).days / width:.1f} {y(value)}"
-                for i, (day, value) in enumerate(line)
-            ),
-            None if goal is None else y(goal),
-        )
-        for segment, line in lines.items()
-        if len(line) >= 2
-    }
 
 
 # --- sums over days ---------------------------------------------------------------------------
@@ -789,17 +825,16 @@ def _scoped(svg: str, scope: str) -> str:
     return svg
 
 
-def _accessible(svg: str, *, title: str, description: str, scope: str) -> str:
+def _named(body: str, box: str, *, title: str, description: str, scope: str) -> str:
     """Name the picture; what is inside is hidden from a screen reader, the words say it all."""
-    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0]
-    opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
-        f' height="{height}" font-family="{FONT}" role="img"'
+    _, _, width, height = box.split()
+    return (
+        f'<svg xmlns="{_SVG}" viewBox="{box}" width="{width}" height="{height}"'
+        f' font-family="{FONT}" fill="none" stroke-miterlimit="10" role="img"'
         f' aria-labelledby="{scope}-title {scope}-desc">'
         f'<title id="{scope}-title">{html.escape(title)}</title>'
-        f'<desc id="{scope}-desc">{html.escape(description)}</desc>'
+        f'<desc id="{scope}-desc">{html.escape(description)}</desc>{body}</svg>'
     )
-    return opening + tidy(re.sub(r"^<svg[^>]*>", "", svg, count=1))
 
 
 def tidy(body: str) -> str:

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import os
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache, partial
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
@@ -214,7 +215,11 @@ def render_report(
     """
     language = view.client.locale
     client = formats.name(view.client.name)
+    # most figures end on the same day, which is then said once
+    ends = Counter(one.last for one in figures if one.last is not None)
+    through = max(ends, key=lambda day: (ends[day], day), default=None)
     drawn = small_charts.bullets([_bullet(one, language) for one in view.targets], language)
+    pictures = _pictures(view, language)
     return render(
         "report.html.j2",
         language,
@@ -228,10 +233,17 @@ def render_report(
         headline=headline([one.total for one in view.targets], language),
         counts=counts([one.total for one in view.targets], language),
         targets=[
-            _target(one, view, language, bullet)
-            for one, bullet in zip(view.targets, drawn, strict=True)
+            _target(one, view, language, bullet, picture)
+            for one, bullet, picture in zip(view.targets, drawn, pictures, strict=True)
         ],
-        figures=[_figure_row(one, language) for one in figures],
+        figures=[_figure_row(one, through, language) for one in figures],
+        figures_lead=words.say(
+            "figures_lead",
+            language,
+            through=f" {words.say('figure_through', language, day=formats.day(through, language))}"
+            if through
+            else "",
+        ),
         sources=[_source(state, view, language) for state in view.sources],
         checks=[formats.sentence_text(check) for check in view.checks],
         findings=_findings(view.findings, None, language, view.client.currency),
@@ -499,7 +511,11 @@ def next_step(view: TargetView) -> Step | None:
 
 
 def _target(
-    one: TargetView, view: ClientView, language: Language, bullet: str | None
+    one: TargetView,
+    view: ClientView,
+    language: Language,
+    bullet: str | None,
+    picture: _Picture,
 ) -> TargetBlock:
     target, kpi, total = one.target, one.kpi, one.total
     currency = total.currency_code or target.goal.currency or view.client.currency
@@ -508,7 +524,7 @@ def _target(
     value = words.value(total, kpi, language, currency)
     expected = words.expected(total, kpi, language, currency)
     period = words.capital(words.period(target, total, language))
-    data = charts.chart_data(one, view.as_of, view.sources)
+    data = picture.data
     ordered = worst_first(one)
     shown, rest = ordered[:WORST_SEGMENTS], ordered[WORST_SEGMENTS:]
     top = max([*(words.judged(s) or 0.0 for s in shown), *_levels(one)], default=0.0) * 1.04
@@ -528,8 +544,8 @@ def _target(
         expected=expected,
         period=period,
         owner=words.person(target.agreed.owner),
-        chart_wide=_svg(one, view, language, "wide", id_),
-        chart_narrow=_svg(one, view, language, "narrow", id_),
+        chart_wide=picture.wide,
+        chart_narrow=picture.narrow,
         legend=charts.legend(data, one, language) if data else [],
         bullet=None if bullet is None else Markup(bullet),  # noqa: S704 (figures alone)
         facts=_facts(one, language, value, goal, expected, bullet is not None),
@@ -649,16 +665,15 @@ def muted(one: TargetView, language: Language) -> str:
     return f"{told}: {because.rstrip('.')}." if because else f"{told}."
 
 
-def _figure_row(figure: KpiFigure, language: Language) -> FigureRow:
+def _figure_row(figure: KpiFigure, through: date | None, language: Language) -> FigureRow:
     """A KPI over the whole of a client, in figures that subtract as they are shown."""
     kpi, money = figure.kpi, figure.currency_code
+    name = words.kpi_label(kpi, language)
     notes = []
-    if figure.is_apart and money:
-        notes.append(words.say("figure_apart", language, currency=money))
     if figure.why:
         sources = words.listing([words.source(one) for one in figure.lacks], language)
         notes.append(words.say(f"why_{figure.why}", language, sources=sources))
-    if figure.last is not None:
+    if figure.last is not None and figure.last != through:
         notes.append(words.say("figure_through", language, day=formats.day(figure.last, language)))
     if figure.share_in is not None and figure.share_in < 0.995 and kpi.late is not None:
         noun = kpi.numerator if kpi.late.side == "numerator" else kpi.denominator or {}
@@ -672,7 +687,9 @@ def _figure_row(figure: KpiFigure, language: Language) -> FigureRow:
         notes.append(words.say("figure_missing_before", language, n=figure.missing_before))
     now, before, change = _compared(figure, language)
     return FigureRow(
-        name=words.kpi_label(kpi, language),
+        name=words.say("figure_apart", language, kpi=name, currency=money)
+        if figure.is_apart
+        else name,
         explained=kpi.explained.get(language) or kpi.explained.get("en", ""),
         now=now,
         before=before,
@@ -1143,14 +1160,30 @@ def say_capital(language: Language, key: str, n: int | None = None) -> str:
     return words.capital(words.say(key, language, **({} if n is None else {"n": n})))
 
 
-def _svg(
-    one: TargetView, view: ClientView, language: Language, size: charts.Size, anchor: str
-) -> str | None:
-    drawn = charts.chart_svg(
-        one, view.as_of, view.sources, language, size=size, scope=f"{anchor}-{size}"
-    )
+@dataclass(frozen=True)
+class _Picture:
+    """The chart of a target, for a screen and for a phone; None when there is nothing to draw."""
+
+    data: charts.ChartData | None = None
+    wide: Markup | None = None
+    narrow: Markup | None = None
+
+
+def _pictures(view: ClientView, language: Language) -> list[_Picture]:
+    """The charts of all targets, drawn at once."""
+    every = [charts.chart_data(one, view.as_of, view.sources) for one in view.targets]
+    sizes: tuple[Literal["wide", "narrow"], ...] = ("wide", "narrow")
+    wanted = [
+        charts.Wanted(one, data, size, f"{anchor(one.target)}-{size}")
+        for one, data in zip(view.targets, every, strict=True)
+        if data is not None
+        for size in sizes
+    ]
     # drawn by Vega, which escapes what it writes; checked by the tests with hostile names
-    return None if drawn is None else Markup(drawn)  # noqa: S704
+    drawn = iter([Markup(svg) for svg in charts.charts_svg(wanted, language)])  # noqa: S704
+    return [
+        _Picture() if data is None else _Picture(data, next(drawn), next(drawn)) for data in every
+    ]
 
 
 @cache

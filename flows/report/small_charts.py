@@ -7,12 +7,10 @@ once, one below the other, and then taken apart.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from xml.etree import ElementTree
 
 from flows.kpis import Kpi
 from flows.report import charts
@@ -21,7 +19,6 @@ from flows.report.formats import Language
 from flows.targets.evaluation import Series
 from flows.targets.path import trailing_values
 
-_SVG = "http://www.w3.org/2000/svg"
 _TRAILING_DAYS = 14
 
 
@@ -250,29 +247,15 @@ def _many(
     language: Language,
     currency: str | None,
 ) -> list[str]:
-    """Draw the specifications, all of one size, and take the pictures apart."""
-    together = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "vconcat": list(specs),
-        "config": charts.config(axis={"labelFontSize": 11}),
-    }
-    root = ElementTree.fromstring(charts.draw(together, language, currency))  # noqa: S314 (Vega's)
+    """The specifications as pictures, with room round each for the figures at its axes."""
     left, top, right, bottom = room
     told = []
-    for i, spec in enumerate(specs):
-        group = root.find(f".//{{{_SVG}}}g[@class='mark-group role-scope concat_{i}_group']/*")
-        assert group is not None, "Vega names its groups otherwise"
-        group.attrib.pop("transform", None)
-        body = ElementTree.tostring(group, encoding="unicode")
-        width = spec["width"] + left + right
-        height = spec["height"] + top + bottom
+    drawn = charts.draw_apart(specs, language, currency, axis={"labelFontSize": 11})
+    for spec, body in zip(specs, drawn, strict=True):
+        width, height = spec["width"] + left + right, spec["height"] + top + bottom
         told.append(
             f'<svg viewBox="{-left} {-top} {width} {height}" width="{width}" height="{height}"'
-            f' aria-hidden="true"><g fill="none" stroke-miterlimit="10" font-family="{FONT}">'
-            f"{charts.tidy(_without_namespace(body))}</g></svg>"
+            f' font-family="{FONT}" fill="none" stroke-miterlimit="10" aria-hidden="true">'
+            f"{body}</svg>"
         )
     return told
-
-
-def _without_namespace(text: str) -> str:
-    return re.sub(r"(</?)ns0:", r"\1", re.sub(r' xmlns(:ns0)?="[^"]*"', "", text))

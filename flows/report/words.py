@@ -802,10 +802,10 @@ TEXT: dict[str, dict[str, Phrase]] = {
     # --- the figures that every report has
     "figures": {"en": "The figures of four weeks", "nl": "De cijfers van vier weken"},
     "figures_lead": {
-        "en": "Everything together, whatever the goals are about: the last 28 days beside the 28"
-        " before.",
-        "nl": "Alles bij elkaar, los van waar de doelen over gaan: de laatste 28 dagen naast de 28"
-        " dagen ervoor.",
+        "en": "Everything together, whatever the goals are about: the last 28 days{through}, beside"
+        " the 28 before.",
+        "nl": "Alles bij elkaar, los van waar de doelen over gaan: de laatste 28 dagen{through},"
+        " naast de 28 dagen ervoor.",
     },
     "col_figure": {"en": "Figure", "nl": "Cijfer"},
     "col_28": {"en": "Last 28 days", "nl": "Laatste 28 dagen"},
@@ -824,10 +824,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": ("1 of the days before is missing", "{n} of the days before are missing"),
         "nl": ("van de dagen ervoor ontbreekt er 1", "van de dagen ervoor ontbreken er {n}"),
     },
-    "figure_apart": {
-        "en": "the part in {currency}: currencies are not added up",
-        "nl": "het deel in {currency}: valuta worden niet opgeteld",
-    },
+    "figure_apart": {"en": "{kpi}, in {currency}", "nl": "{kpi}, in {currency}"},
     "figure_restated": {
         "en": "the latest days are provisional",
         "nl": "de laatste dagen zijn voorlopig",
@@ -935,7 +932,8 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": ("{client}: one goal, as of {day}", "{client}: {n} goals, as of {day}"),
         "nl": ("{client}: één doel, stand van {day}", "{client}: {n} doelen, stand van {day}"),
     },
-    "subject_one": {"en": "{client}: {target} is {status}", "nl": "{client}: {target} is {status}"},
+    # the status first: a goal may be any sentence, and a phone shows forty signs
+    "subject_one": {"en": "{client}: {status} – {target}", "nl": "{client}: {status} – {target}"},
     "subject_more": {"en": "{client}: {told}", "nl": "{client}: {told}"},
     "subject_unchanged": {
         "en": "{client}: nothing has changed, as of {day}",
@@ -995,6 +993,21 @@ TEXT: dict[str, dict[str, Phrase]] = {
             " {n} doelen: {goals}.",
         ),
     },
+    "hello_holes": {
+        "en": (
+            "Too many days of {accounts} are missing to judge one goal: {goals}.",
+            "Too many days of {accounts} are missing to judge {n} goals: {goals}.",
+        ),
+        "nl": (
+            "Er ontbreken te veel dagen van {accounts} voor een oordeel over één doel: {goals}.",
+            "Er ontbreken te veel dagen van {accounts} voor een oordeel over {n} doelen: {goals}.",
+        ),
+    },
+    "hello_data_enough": {
+        "en": "There is enough data of {accounts} again to judge by; some days stay missing.",
+        "nl": "Er is weer genoeg data van {accounts} voor een oordeel; sommige dagen blijven"
+        " ontbreken.",
+    },
     "hello_no_scope": {
         "en": "There is no data to judge {goals} by.",
         "nl": "Er is geen data om {goals} mee te beoordelen.",
@@ -1008,24 +1021,36 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": "Er is weer data om {goals} mee te beoordelen.",
     },
     "subject_still": {
-        "en": "{client}: {target} is still off track",
-        "nl": "{client}: {target} is nog steeds uit koers",
+        "en": "{client}: still off track – {target}",
+        "nl": "{client}: nog steeds uit koers – {target}",
     },
     "subject_closed": {
-        "en": "{client}: {target} ended without a verdict",
-        "nl": "{client}: {target} eindigde zonder oordeel",
+        "en": "{client}: ended without a verdict – {target}",
+        "nl": "{client}: zonder oordeel geëindigd – {target}",
     },
     "subject_edited": {
-        "en": "{client}: the goal was changed: {target}",
-        "nl": "{client}: het doel is bijgesteld: {target}",
+        "en": "{client}: goal changed – {target}",
+        "nl": "{client}: doel bijgesteld – {target}",
     },
     "subject_stale": {
         "en": "{client}: no data from {accounts}",
         "nl": "{client}: geen data van {accounts}",
     },
+    "subject_holes": {
+        "en": "{client}: too many days of {accounts} are missing",
+        "nl": "{client}: er ontbreken te veel dagen van {accounts}",
+    },
+    "subject_data_enough": {
+        "en": "{client}: there is enough data again",
+        "nl": "{client}: er is weer genoeg data",
+    },
     "subject_no_scope": {
         "en": "{client}: no data to judge {goals} by",
         "nl": "{client}: geen data om {goals} mee te beoordelen",
+    },
+    "subject_scope_back": {
+        "en": "{client}: there is data again to judge {goals} by",
+        "nl": "{client}: er is weer data om {goals} mee te beoordelen",
     },
     "subject_data_back": {
         "en": "{client}: the data is in again",

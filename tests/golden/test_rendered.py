@@ -27,8 +27,8 @@ def without_drawings(html: str) -> str:
     """
     html = re.sub(r"(<svg[^>]*>(?:<title.*?</desc>)?).*?</svg>", r"\1…</svg>", html, flags=re.S)
     html = re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", html)
-    html = re.sub(r'viewBox="[\d. ]+"', 'viewBox="…"', html)
-    html = re.sub(r"sha256-[^']*", "sha256-…", html)
+    html = re.sub(r'viewBox="[-\d. ]+"', 'viewBox="…"', html)
+    html = re.sub(r"sha256-[\w+/=]+", "sha256-…", html)
     return re.sub(r"<style>.*?</style>", "<style>…</style>", html, flags=re.S)
 
 

@@ -216,16 +216,6 @@ def test_a_single_day_of_data_can_be_drawn() -> None:
     assert charts.chart_svg(one_day, AS_OF, (), "nl") is not None
 
 
-def test_sparklines_share_one_scale_with_the_goal() -> None:
-    """14-day ratios 1/2 then 4/4; from 0.5 at the foot (22) to 1.5, the goal, at the top (2)."""
-    day = date(2026, 11, 1)
-    short = Series.of_days("short", "", [DaySums(day, 1.0, 2.0)])
-    line = Series.of_days("line", "", [*short.days, DaySums(day + timedelta(days=1), 3.0, 2.0)])
-    drawn = charts.sparklines([short, line], sample.CTR, day, day + timedelta(days=1), 1.5)
-    assert drawn == {"line": charts.Sparkline("M2.0 22.0L98.0 12.0", 2.0)}
-    assert charts.sparklines([], sample.CTR, day, day, None) == {}
-
-
 def test_a_range_far_wider_than_all_that_happened_does_not_press_the_line_flat() -> None:
     """CTR from 3% to the projection's 5.08%: a bound of 60% may add 1.5 times that, to 8.2%."""
     view = sample.ctr_view()
