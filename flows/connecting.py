@@ -199,15 +199,15 @@ def connect_google(asked: Asked, talk: Talk | None = None, today: date | None = 
     work = _Work(asked, talk, today)
     work.require_choices()
     work.how = (login := work.login()).how
+    # a sign-in is kept whatever comes of the rest, so that nobody has to do it twice
+    written, diff = work.write({})
     seen, problems = work.look(login)
     work.seen = seen
-    if not seen and len(problems) == len(SOURCES):
-        # what was signed in for stays: the way out is with Google, not here
-        written, diff = work.write({})
-        return work.told(seen, problems, {}, written, diff)
-    chosen = {} if asked.list_only else work.choose(seen)
-    written, diff = work.write(chosen)
-    return work.told(seen, problems, chosen, written, diff)
+    chosen: dict[str, tuple[str, ...]] = {}
+    if seen and not asked.list_only:
+        chosen = work.choose(seen)
+    more, changed = work.write(chosen)
+    return work.told(seen, problems, chosen, (*written, *more), diff + changed)
 
 
 @dataclass(frozen=True)
@@ -585,21 +585,23 @@ class _Work:
             _diff(self._shown(path), _decoded(before[path] or b""), text)
             for path, text in changed.items()
         )
+        keep, self.to_keep, self.texts = self.to_keep, [], {}
         if self.asked.dry_run:
             return (), diff
-        written = [path for path, _ in self.to_keep]
-        if self.to_keep:
+        written = [path for path, _ in keep]
+        if keep:
             self.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
             ignored = self.secrets / ".gitignore"
             if not ignored.exists():
                 ignored.write_text("*\n", encoding="utf-8")  # never into version control
-        for path, secret in self.to_keep:
+        for path, secret in keep:
             write_whole(path, secret.encode(), 0o600)
         if self.to_keyring is not None:
             try:
                 to_keyring(TOKEN_NAME, self.to_keyring.get_secret_value())
             except SecretStoreError as error:
                 raise ConfigError(str(error)) from None
+            self.to_keyring = None
         was_right = {str(f) for f in validate(self.config) if f.severity == "error"}
         for path, text in changed.items():
             path.parent.mkdir(parents=True, exist_ok=True)

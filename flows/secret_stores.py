@@ -16,7 +16,7 @@ from typing import Any
 KEYRING_SERVICE = "koers"
 _TIMEOUT_SECONDS = 10.0
 # a server that this run has started itself may take as long as this to answer
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 
 class SecretStoreError(Exception):

@@ -274,12 +274,18 @@ def test_an_account_that_the_login_does_not_see_is_named_with_a_near_one(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     config = new_config(sandbox, tmp_path)
-    before = (config / "koers.yaml").read_text()
+    before = (config / "clients" / "example.yaml").read_text()
     with pytest.raises(ConfigError, match="did you mean 322222222") as told:
         connect(sandbox, config, {"ga4": "322222223"})
+    browser = Browser()
+    again = connect(sandbox, config, {"ga4": "322222222"}, browser, client_secrets=None)
 
     assert "--properties 322222223: the login sees no such one" in str(told.value)
-    assert (config / "koers.yaml").read_text() == before
+    # the sign-in was kept, so that the second time needs none
+    assert (again.signed_in, browser.told) == ("kept", [])
+    assert (config / "clients" / "example.yaml").read_text() == before.replace(
+        "123456789]", "322222222]"
+    )
 
 
 def test_a_consent_screen_in_testing_is_told_with_the_day_it_ends(
@@ -409,13 +415,13 @@ def test_a_result_that_would_be_wrong_is_taken_back(
 ) -> None:
     config = new_config(sandbox, tmp_path)
     client = config / "clients" / "example.yaml"
-    before = client.read_text(), (config / "koers.yaml").read_text()
+    before = client.read_text()
     monkeypatch.setattr("flows.connecting.dashed", lambda one: f"{one}0")
     with pytest.raises(ConfigError, match="put back as they were") as told:
         connect(sandbox, config)
 
     assert "is not a Google Ads customer id" in str(told.value)
-    assert (client.read_text(), (config / "koers.yaml").read_text()) == before
+    assert client.read_text() == before
 
 
 # --- the sign-in itself -----------------------------------------------------------------------
