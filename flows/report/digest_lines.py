@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from flows.alerts.digest import Digest, DigestItem
+from flows.alerts.digest import DataNews, Digest, DigestItem
 from flows.report import formats, outlook, words
 from flows.report.formats import Language
 from flows.report.page import (
@@ -193,38 +193,46 @@ def _counted(digest: Digest) -> list[str]:
     ]
 
 
+# what stopped before what came back
+_DATA_KEYS = ("stale", "holes", "no_scope", "data_back", "data_enough", "scope_back")
+
+
+def _data_key(one: DataNews) -> str:
+    if one.account is None:
+        return "no_scope" if one.kind == "stale" else "scope_back"
+    if one.kind == "stale":
+        return "holes" if one.reason == "too_many_missing" else "stale"
+    return "data_enough" if one.account.missing_days else "data_back"
+
+
 def _of_data(digest: Digest, where: str) -> str:
     """Which data stopped or came back, as a part of the greeting or of the subject."""
     if digest.is_first:
         return ""
     goals = {t.id: formats.name(t.specific, 70) for t in digest.client.targets}
     told = []
-    for kind, key in (("stale", "stale"), ("recovered", "data_back")):
-        found = [one for one in digest.data if one.kind == kind]
+    by_key: dict[str, list[DataNews]] = {}
+    for one in digest.data:
+        by_key.setdefault(_data_key(one), []).append(one)
+    for key in _DATA_KEYS:
+        found = by_key.get(key, [])
         accounts = [
             f"{words.source(one.account.source)} {account_name(one.account, 60)}"
             for one in found
             if one.account is not None
         ]
-        held = [f"‘{goals[i]}’" for one in found if one.account for i in one.target_ids]
-        ids = list(dict.fromkeys(held))
-        if accounts:
+        held = list(dict.fromkeys(f"‘{goals[i]}’" for one in found for i in one.target_ids))
+        if found:
             told.append(
                 words.say(
-                    f"{where}_{key}", digest.locale, client=formats.name(digest.client.name),
-                    accounts=words.listing(accounts, digest.locale), n=len(ids),
-                    goals=words.listing(ids, digest.locale),
+                    f"{where}_{key}",
+                    digest.locale,
+                    client=formats.name(digest.client.name),
+                    accounts=words.listing(accounts, digest.locale),
+                    goals=words.listing(held, digest.locale),
+                    n=len(held),
                 )
-            )  # fmt: skip
-        alone = [f"‘{goals[i]}’" for one in found if one.account is None for i in one.target_ids]
-        if alone:
-            key = "no_scope" if kind == "stale" else "scope_back" if where == "hello" else key
-            told.append(
-                words.say(
-                    f"{where}_{key}", digest.locale, client=formats.name(digest.client.name),
-                    goals=words.listing(alone, digest.locale),
-                )
-            )  # fmt: skip
+            )
     return told[0] if told and where == "subject" else " ".join(told)
 
 
