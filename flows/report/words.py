@@ -119,8 +119,10 @@ REASON: dict[str, dict[str, Phrase]] = {
         "nl": "Er is geen data die bij dit doel past: binnen de afbakening gebeurde niets.",
     },
     "mixed_currencies": {
-        "en": "The amounts are in several currencies ({currencies}) and cannot be added up.",
-        "nl": "De bedragen zijn in verschillende valuta ({currencies}) en niet op te tellen.",
+        "en": "The amounts are in several currencies ({currencies}), and without an exchange rate for"
+        " each day they cannot be added up.",
+        "nl": "De bedragen zijn in verschillende valuta ({currencies}), en zonder wisselkoers voor"
+        " elke dag zijn ze niet op te tellen.",
     },
     "not_finite": {
         "en": "There is nothing to divide by yet, so {kpi} has no value.",
