@@ -33,6 +33,7 @@ from flows.landing import Landed, land, now
 from flows.models import BuildReport, CheckResult, build, load_models, run_checks
 from flows.plan import Found
 from flows.project import Project, selection_of
+from flows.report.dress import dress_of
 from flows.targets.evaluation import Evaluation
 from flows.views import verdicts_of, views_of
 from flows.warehouse import (
@@ -207,9 +208,13 @@ def evaluate_targets(
             explained=audience.hears_of, closing=audience.closing(),
         )  # fmt: skip
     told = audience.news(views, news.report_links(project, clients))
+    dress = dress_of(project.settings.brand)
     # drawing the charts of a message takes a while: nobody waits for the warehouse meanwhile
     messages = [
-        message for one in told if one.digest is not None for message in news.rendered(one.digest)
+        message
+        for one in told
+        if one.digest is not None
+        for message in news.rendered(one.digest, dress)
     ]
     evaluations = verdicts_of(views)
     with project.warehouse.open() as connection, transaction(connection):

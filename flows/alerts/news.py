@@ -27,6 +27,7 @@ from flows.alerts.machine import (
 from flows.alerts.state import RouteState, load_states, save_state
 from flows.holiday_days import holiday_days
 from flows.project import Project
+from flows.report.dress import Dress
 from flows.report.model import ClientView
 from flows.settings import Client
 from flows.targets.evaluation import Evaluation
@@ -159,8 +160,11 @@ def _hears(one: Listener, total: Evaluation) -> bool:
 # --- messages ---------------------------------------------------------------------------------
 
 
-def rendered(digest: Digest) -> list[outbox.Outgoing]:
-    """A digest as a message for each channel that its route has."""
+def rendered(
+    digest: Digest,
+    dress: Dress = Dress(),  # noqa: B008 (frozen)
+) -> list[outbox.Outgoing]:
+    """A digest as a message for each channel that its route has; a mail in the agency's dress."""
     route = digest.client.routes[digest.route]
     messages: list[tuple[Literal["slack", "email"], SlackMessage | MailMessage]] = []
     if route.slack:
@@ -170,7 +174,7 @@ def rendered(digest: Digest) -> list[outbox.Outgoing]:
     if route.email:
         from flows.report.mail_message import render_mail
 
-        messages.append(("email", render_mail(digest)))
+        messages.append(("email", render_mail(digest, dress)))
     return [
         outbox.Outgoing(
             outbox.message_key(digest.key, channel),

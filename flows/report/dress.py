@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from dataclasses import dataclass
+from functools import cache
 
 from flows.branding import (
     DARK_GROUNDS,
@@ -56,12 +57,17 @@ class Dress:
 
     def logo_png(self) -> bytes | None:
         """The logo for mail, where drawings are not shown."""
-        if self.logo is None or self.logo.kind == "png":
-            return None if self.logo is None else self.logo.data
-        import vl_convert
+        return None if self.logo is None else _as_png(self.logo)
 
-        drawn: bytes = vl_convert.svg_to_png(self.logo.data.decode("utf-8"), scale=2)
-        return drawn
+
+@cache
+def _as_png(logo: Logo) -> bytes:
+    if logo.kind == "png":
+        return logo.data
+    import vl_convert
+
+    drawn: bytes = vl_convert.svg_to_png(logo.data.decode("utf-8"), scale=2)
+    return drawn
 
 
 def dress_of(brand: Brand) -> Dress:

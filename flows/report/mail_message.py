@@ -15,6 +15,7 @@ from connectors.base import MailMessage
 from flows.alerts.digest import Digest, DigestItem
 from flows.report import charts, digest_lines, formats, words
 from flows.report.digest_lines import Line
+from flows.report.dress import MAIL_LOGO_HEIGHT, Dress
 from flows.report.page import environment, say_capital
 
 # Gmail clips what is longer than 102 kB; mailboxes have little patience for attachments.
@@ -23,6 +24,9 @@ _MOST_PICTURES = 8
 _MOST_GOALS = 25
 _MOST_OTHERS = 40
 _MOST_ACCOUNTS = 20
+
+_LOGO = "logo@koers"
+_BUTTON = "#005a8d"
 
 # Colour and sign of what a chart shows, for the line of words below it.
 _KEYS = {
@@ -47,7 +51,10 @@ class Goal:
     legend: list[tuple[str, str, str]]  # (colour, sign, words)
 
 
-def render_mail(digest: Digest) -> MailMessage:
+def render_mail(
+    digest: Digest,
+    dress: Dress = Dress(),  # noqa: B008 (frozen)
+) -> MailMessage:
     """Subject, text and HTML in the route's language; the same digest gives the same mail."""
     items = digest_lines.ordered(digest.changed)
     goals: list[Goal] = []
@@ -62,25 +69,29 @@ def render_mail(digest: Digest) -> MailMessage:
         for item in digest_lines.ordered(digest.unchanged)[:_MOST_OTHERS]
     ]
     left_out = max(len(items) - _MOST_GOALS, 0) + max(len(digest.unchanged) - _MOST_OTHERS, 0)
-    html = _html(digest, goals, others, left_out)
+    html = _html(digest, dress, goals, others, left_out)
     while len(html) > _MOST_HTML and (goals or others):
         # the least urgent of the longest list goes first; the report has them all
         fewer = others if len(others) > len(goals) else goals
         cut = max(len(fewer) // 8, 1)
         del fewer[-cut:]
         left_out += cut
-        html = _html(digest, goals, others, left_out)
-    shown = {goal.cid for goal in goals}
+        html = _html(digest, dress, goals, others, left_out)
+    shown = {goal.cid for goal in goals} | {_LOGO}
+    if logo := dress.logo_png():
+        pictures.insert(0, (_LOGO, logo))
     return MailMessage(
         subject=digest_lines.subject(digest),
-        text=_text(digest, goals, others, left_out),
+        text=_text(digest, dress, goals, others, left_out),
         html=html,
         pictures=tuple(picture for picture in pictures if picture[0] in shown),
         language=digest.locale,
     )
 
 
-def _html(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) -> str:
+def _html(
+    digest: Digest, dress: Dress, goals: list[Goal], others: list[Goal], left_out: int
+) -> str:
     import css_inline
 
     language = digest.locale
@@ -110,7 +121,12 @@ def _html(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) 
             data_line=digest_lines.data_line(digest),
             season_line=digest_lines.season_line(digest),
             width=charts.png_width(),
-            footer=_footer(digest),
+            footer=_footer(digest, dress),
+            brand=formats.name(dress.name, 60) if dress.name else "",
+            logo=_LOGO if dress.logo else "",
+            logo_height=MAIL_LOGO_HEIGHT,
+            color=dress.color or dress.accent or "",
+            button=dress.color or _BUTTON,
         )
     )
     inlined: str = css_inline.CSSInliner(
@@ -146,7 +162,9 @@ def _goal(item: DigestItem, digest: Digest, drawn: int) -> tuple[Goal, bytes | N
     )
 
 
-def _text(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) -> str:
+def _text(
+    digest: Digest, dress: Dress, goals: list[Goal], others: list[Goal], left_out: int
+) -> str:
     language = digest.locale
     as_of = words.say("as_of", language, day=formats.weekday(digest.as_of, language))
     parts = [
@@ -204,14 +222,15 @@ def _text(digest: Digest, goals: list[Goal], others: list[Goal], left_out: int) 
         parts.append(_wrap(season))
     if digest.report_link:
         parts.append(words.say("report_at", language, link=digest.report_link))
-    parts.append("-- \n" + _wrap(_footer(digest)))
+    parts.append("-- \n" + _wrap(_footer(digest, dress)))
     return "\n\n".join(parts) + "\n"
 
 
-def _footer(digest: Digest) -> str:
+def _footer(digest: Digest, dress: Dress) -> str:
     return words.say(
-        "mail_footer",
+        "mail_footer_brand" if dress.name else "mail_footer",
         digest.locale,
+        brand=formats.name(dress.name, 60),
         route=formats.name(digest.route, 60),
         client=formats.name(digest.client.name),
     )

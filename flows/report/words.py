@@ -1113,6 +1113,12 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": "Je krijgt dit omdat de route “{route}” van {client} naar jou wijst. Verstuurd door"
         " Koers.",
     },
+    "mail_footer_brand": {
+        "en": "You get this because the route “{route}” of {client} points to you. Sent by"
+        " {brand}.",
+        "nl": "Je krijgt dit omdat de route “{route}” van {client} naar jou wijst. Verstuurd door"
+        " {brand}.",
+    },
     # --- relative days and counting
     "today": {"en": "today", "nl": "vandaag"},
     "yesterday": {"en": "yesterday", "nl": "gisteren"},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flows.branding import Logo
 from flows.report.dress import Dress
+from flows.report.mail_message import render_mail
 from flows.report.model import ClientView
 from flows.report.overview import MOST_GOALS, render_overview
 from flows.report.page import render_report
@@ -109,3 +110,20 @@ def test_dated_copies_stay_as_long_as_agreed(tmp_path: Path) -> None:
         "2026-10-01.pdf", "2026-10-21.html", "2026-11-20.html", "notes.html",
     ]  # fmt: skip
     assert (folder / "2026-11-20.html").read_text() == "<p>new</p>"
+
+
+def test_a_mail_wears_the_agencys_dress_too() -> None:
+    """The logo goes along as a picture, as mailboxes show no drawings."""
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><path d="M0 0h60v20z"/></svg>'
+    dress = Dress("Bureau Noord", Logo("svg", svg), "#0a5f8a")
+    mail = render_mail(sample.digest("nl"), dress)
+    cid, picture = mail.pictures[0]
+    assert picture.startswith(b"\x89PNG")
+    assert f'src="cid:{cid}"' in mail.html
+    assert 'alt="Bureau Noord"' in mail.html
+    assert mail.html.count("#0a5f8a") == 2, "the line on top and the button"
+    assert "Verstuurd door Bureau Noord." in " ".join(mail.text.split())
+    assert "Koers" not in mail.html
+    plain = render_mail(sample.digest("nl"))
+    assert cid not in plain.html
+    assert len(plain.pictures) == len(mail.pictures) - 1
