@@ -96,6 +96,18 @@ class Report:
     metrics: tuple[tuple[str, str], ...]
     above_zero: str | None = None  # a metric that must be more than 0
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for fields of scopes that GA4 does not give together."""
+        names = [name for _, name in (*self.dimensions, *self.metrics)]
+        of_items = [name for name in names if name.startswith("item")]
+        of_events = [name for name in names if name in ("eventName", "isKeyEvent")]
+        others = {name for _, name in self.metrics} - {"keyEvents", "eventCount", *of_items}
+        if (of_items or of_events) and others:
+            raise ValueError(
+                f"GA4 does not give {sorted(others)[0]} by {(of_items or of_events)[0]}: "
+                "sessions, users and purchases are counted by other things"
+            )
+
 
 _DATE = ("date_day", "date")
 _CHANNEL = ("session_default_channel_group", "sessionDefaultChannelGroup")
@@ -125,6 +137,21 @@ REPORTS: dict[str, Report] = {
         (("key_events", "keyEvents"),),
         # without it there would be a row for every event that is no key event
         above_zero="keyEvents",
+    ),
+    tables.GA4_DEVICE_DAY.name: Report(
+        (_DATE, ("device_category", "deviceCategory")), _SESSION_METRICS
+    ),
+    tables.GA4_COUNTRY_DAY.name: Report((_DATE, ("country", "country")), _SESSION_METRICS),
+    tables.GA4_LANDING_PAGE_DAY.name: Report(
+        (_DATE, ("landing_page", "landingPage")), _SESSION_METRICS
+    ),
+    tables.GA4_NEW_VS_RETURNING_DAY.name: Report(
+        (_DATE, ("new_vs_returning", "newVsReturning")),
+        tuple(
+            (column, name)
+            for column, name in _SESSION_METRICS
+            if name not in ("newUsers", "firstTimePurchasers")
+        ),
     ),
 }
 

@@ -80,21 +80,33 @@ _KIND_HINT = (
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked for one table; the date always comes first among the dimensions."""
+    """What is asked for one table; the date always comes first among the dimensions.
+
+    ``names`` are the dimensions beside it, called as our columns are. ``by_day``:
+    so many rows that each day is asked by itself, and paged.
+    """
 
     aggregation: str
-    dimension: str | None = None  # our column's name, beside the date
+    names: tuple[str, ...] = ()
+    by_day: bool = False
+    type: str = "web"
 
     @property
     def dimensions(self) -> list[str]:
-        return ["date", self.dimension] if self.dimension else ["date"]
+        return ["date", *self.names]
 
 
 QUESTIONS: dict[str, Question] = {
     tables.GSC_SITE_DAY.name: Question("byProperty"),
-    tables.GSC_QUERY_DAY.name: Question("byProperty", "query"),
+    tables.GSC_QUERY_DAY.name: Question("byProperty", ("query",), by_day=True),
     # grouping by page excludes byProperty
-    tables.GSC_PAGE_DAY.name: Question("byPage", "page"),
+    tables.GSC_PAGE_DAY.name: Question("byPage", ("page",), by_day=True),
+    tables.GSC_PAGE_QUERY_DAY.name: Question("byPage", ("page", "query"), by_day=True),
+    tables.GSC_DEVICE_DAY.name: Question("byProperty", ("device",)),
+    tables.GSC_COUNTRY_DAY.name: Question("byProperty", ("country",)),
+    # these types exclude byProperty too
+    tables.GSC_DISCOVER_DAY.name: Question("auto", type="discover"),
+    tables.GSC_NEWS_DAY.name: Question("auto", type="googleNews"),
 }
 
 
@@ -163,9 +175,9 @@ class SearchConsole:
     def fetch(self, table: Table, account: Account, window: DateWindow) -> Reply:
         """Ask for one slice of Pacific days.
 
-        ``site_day`` is one request for all days; ``query_day`` and ``page_day``
-        are asked per day and paged until a page is empty. Their rows do not add
-        up to the site's totals: rare queries are withheld. ``is_provisional`` is
+        What is told by query or page is asked per day and paged until a page is
+        empty, the rest for all days at once. Queries and pages do not add up to
+        the site's totals: rare queries are withheld. ``is_provisional`` is
         true from the first day that Google calls incomplete, which it only says
         with ``data_state: all``; final days are never provisional. ``position``
         is null where Google gives none. The API announces no row counts;
@@ -189,7 +201,7 @@ class SearchConsole:
             "days_at_row_limit": [],
             "requests": 0,
         }
-        parts = [window] if question.dimension is None else [DateWindow(d, d) for d in window.days]
+        parts = [DateWindow(d, d) for d in window.days] if question.by_day else [window]
         for part in parts:
             start_row = 0
             while True:
@@ -212,15 +224,15 @@ class SearchConsole:
                     break
                 start_row += len(rows)
                 yield _to_batch(rows, table, account, part, incomplete)
-                if question.dimension is None:
-                    break  # at most one row per day: all of them are here
+                if not question.by_day and len(rows) < self._page_rows:
+                    break  # so few rows per day that all of them are here
 
     def _body(self, question: Question, part: DateWindow, start_row: int) -> dict[str, Any]:
         return {
             "startDate": str(part.start),
             "endDate": str(part.end),
             "dimensions": question.dimensions,
-            "type": "web",
+            "type": question.type,
             "aggregationType": question.aggregation,
             "dataState": self._connection.data_state,
             "rowLimit": self._page_rows,
@@ -500,9 +512,9 @@ def _to_batch(
     }
     if names.null_count:
         raise _malformed()
-    for field in table.schema:
-        if field.name not in given:
-            given[field.name] = pc.list_element(keys, 1)
+    named = [field.name for field in table.schema if field.name not in given]
+    for at, name in enumerate(named, 1):  # after the date
+        given[name] = pc.list_element(keys, at)
     return pa.RecordBatch.from_arrays(
         [given[field.name] for field in table.schema], schema=table.schema
     )

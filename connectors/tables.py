@@ -391,6 +391,33 @@ GA4_KEY_EVENT_DAY = Table(
     max_days=QUARTER_DAYS,
 )
 
+# Users are counted anew for each row: over days, devices, countries or pages they do not add up.
+_GA4_BY_ROW = "every session; users are counted once in each row, so never add them up"
+
+
+def _ga4_on_request(dimension: Column, measures: tuple[Column, ...] = _GA4_SESSIONS) -> Table:
+    return Table(
+        "ga4",
+        f"{dimension.name.removesuffix('_category')}_day",
+        (*_GA4_FACT, dimension, *measures),
+        key=("account_id", "date_day", dimension.name),
+        max_days=QUARTER_DAYS,
+        optional=True,
+        covers=_GA4_BY_ROW,
+    )
+
+
+GA4_DEVICE_DAY = _ga4_on_request(Column("device_category", TEXT, "mobile, desktop, tablet, …"))
+GA4_COUNTRY_DAY = _ga4_on_request(Column("country", TEXT, "English name, by IP address"))
+GA4_LANDING_PAGE_DAY = _ga4_on_request(
+    Column("landing_page", TEXT, "path of the session's first page; empty and (not set) occur")
+)
+GA4_NEW_VS_RETURNING_DAY = _ga4_on_request(
+    Column("new_vs_returning", TEXT, "new, returning; (not set) where GA4 cannot tell"),
+    # new users are the users of the row that says new
+    tuple(c for c in _GA4_SESSIONS if c.name not in ("new_users", "first_time_purchasers")),
+)
+
 # --- Search Console ---------------------------------------------------------------------------
 # 16 months; counted as 16 × 30.4 days, less a day of Pacific time
 GSC_RETENTION_DAYS = 486
@@ -454,6 +481,63 @@ ECB_RATE_DAY = Table(
     max_days=ADS_RETENTION_DAYS,
 )
 
+
+def _gsc_on_request(
+    grain: str, dimensions: tuple[Column, ...], covers: str, max_days: int, requests_per_day: int
+) -> Table:
+    return Table(
+        "search_console",
+        grain,
+        (*_GSC_FACT, *dimensions, *_GSC_MEASURES),
+        key=("account_id", "date_day", *(column.name for column in dimensions)),
+        max_days=max_days,
+        retention_days=GSC_RETENTION_DAYS,
+        requests_per_day=requests_per_day,
+        optional=True,
+        covers=covers,
+    )
+
+
+# few enough rows for one answer: 92 days of 250 countries are 23,000 of 25,000
+GSC_DEVICE_DAY = _gsc_on_request(
+    "device_day",
+    (Column("device", TEXT, "DESKTOP, MOBILE, TABLET"),),
+    "all clicks and impressions of the site",
+    max_days=QUARTER_DAYS,
+    requests_per_day=0,
+)
+GSC_COUNTRY_DAY = _gsc_on_request(
+    "country_day",
+    (Column("country", TEXT, "ISO 3166-1 alpha-3 in lower case; zzz is unknown"),),
+    "all clicks and impressions of the site",
+    max_days=QUARTER_DAYS,
+    requests_per_day=0,
+)
+GSC_PAGE_QUERY_DAY = _gsc_on_request(
+    "page_query_day",
+    (
+        Column("page", TEXT, "counted by page, so not comparable with query_day"),
+        Column("query", TEXT, "rare queries are withheld"),
+    ),
+    "without the rare queries that are withheld, and at most 50,000 rows a day",
+    max_days=31,
+    requests_per_day=2,  # the rows, and the page that has none left
+)
+GSC_DISCOVER_DAY = _gsc_on_request(
+    "discover_day",
+    (),
+    "Google Discover alone, which is in no other table; it has no position",
+    max_days=366,
+    requests_per_day=0,
+)
+GSC_NEWS_DAY = _gsc_on_request(
+    "news_day",
+    (),
+    "Google News alone, which is in no other table; it may have no position",
+    max_days=366,
+    requests_per_day=0,
+)
+
 ALL: tuple[Table, ...] = (
     ADS_ACCOUNT,
     ADS_CONVERSION_ACTION,
@@ -477,9 +561,18 @@ ALL: tuple[Table, ...] = (
     GA4_CHANNEL_DAY,
     GA4_CAMPAIGN_DAY,
     GA4_KEY_EVENT_DAY,
+    GA4_DEVICE_DAY,
+    GA4_COUNTRY_DAY,
+    GA4_LANDING_PAGE_DAY,
+    GA4_NEW_VS_RETURNING_DAY,
     GSC_SITE_DAY,
     GSC_QUERY_DAY,
     GSC_PAGE_DAY,
+    GSC_DEVICE_DAY,
+    GSC_COUNTRY_DAY,
+    GSC_PAGE_QUERY_DAY,
+    GSC_DISCOVER_DAY,
+    GSC_NEWS_DAY,
     ECB_RATE_DAY,
 )
 

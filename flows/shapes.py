@@ -60,8 +60,14 @@ AdsTable = Literal[
     "geographic_day", "hour_day", "landing_page_day", "asset_group_day",
     "asset_group_product_group_day", "impression_share_day",
 ]  # fmt: skip
-Ga4Table = Literal["default", "all", "channel_day", "campaign_day", "key_event_day"]
-SearchConsoleTable = Literal["default", "all", "site_day", "query_day", "page_day"]
+Ga4Table = Literal[
+    "default", "all", "channel_day", "campaign_day", "key_event_day", "device_day",
+    "country_day", "landing_page_day", "new_vs_returning_day",
+]  # fmt: skip
+SearchConsoleTable = Literal[
+    "default", "all", "site_day", "query_day", "page_day", "device_day", "country_day",
+    "page_query_day", "discover_day", "news_day",
+]  # fmt: skip
 Quiet = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holidays"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -75,6 +76,27 @@ def _day(pattern: str) -> Callable[[pa.Table], pa.Array]:
     return lambda rows: pc.strftime(rows["date_day"].combine_chunks(), format=pattern)
 
 
+def _one_of(*values: str) -> Callable[[pa.Table], pa.Array]:
+    """Give each row of the world one of the values, always the same one.
+
+    A row, such as a day of one campaign, is so little that it is of one device or place.
+    """
+
+    def choose(rows: pa.Table) -> pa.Array:
+        parts = [_day("%Y%m%d")(rows), *(_column(n)(rows) for n in _TRAFFIC)]
+        known = pc.binary_join_element_wise(*parts, "|").dictionary_encode()
+        at = [
+            zlib.crc32(f"{text}|{values[0]}".encode()) % len(values)
+            for text in known.dictionary.to_pylist()
+        ]
+        return pa.array([values[one] for one in at], pa.string()).take(known.indices)
+
+    return choose
+
+
+_TRAFFIC = ("channel_group", "source", "medium", "campaign_name")
+
+
 def _source_medium(rows: pa.Table) -> pa.Array:
     return pc.binary_join_element_wise(
         rows["source"].combine_chunks(), rows["medium"].combine_chunks(), " / "
@@ -105,6 +127,30 @@ DIMENSIONS: dict[str, Dimension] = {
         ),
         Dimension(
             "sessionCampaignName", "Session campaign", "Traffic source", _column("campaign_name")
+        ),
+        Dimension(
+            "deviceCategory",
+            "Device category",
+            "Platform / device",
+            _one_of("mobile", "mobile", "desktop", "tablet"),
+        ),
+        Dimension(
+            "country",
+            "Country",
+            "Geography",
+            _one_of("Netherlands", "Netherlands", "Netherlands", "Belgium", "(not set)"),
+        ),
+        Dimension(
+            "landingPage",
+            "Landing page",
+            "Page / screen",
+            _one_of("/", "/collectie", "/actie", "(not set)", ""),
+        ),
+        Dimension(
+            "newVsReturning",
+            "New / returning",
+            "User",
+            _one_of("new", "returning", "new", "(not set)"),
         ),
         Dimension("eventName", "Event name", "Event", _column("event_name"), scope="event"),
         Dimension("isKeyEvent", "Is key event", "Event", _column("is_key_event"), scope="event"),
@@ -162,14 +208,14 @@ _METRICS: tuple[Metric, ...] = (
 # Names of the real schema for which the world has no figures. A report with them is refused
 # with a word rather than answered with invented ones.
 _NOT_HELD = """
-    achievementId audienceName browser campaignName city cityId cohort contentId continent country
-    countryId dateHour dateHourMinute defaultChannelGroup deviceCategory deviceModel eventCount
+    achievementId audienceName browser campaignName city cityId cohort contentId continent
+    countryId dateHour dateHourMinute defaultChannelGroup deviceModel eventCount
     eventCountPerUser eventValue eventsPerSession active1DayUsers active7DayUsers active28DayUsers
     activeUsers addToCarts averagePurchaseRevenue averageSessionDuration checkouts
     advertiserAdClicks advertiserAdCost advertiserAdImpressions ecommercePurchases
     firstSessionDate firstUserCampaignName firstUserDefaultChannelGroup firstUserMedium
     firstUserSource fullPageUrl googleAdsCampaignId googleAdsCampaignName grossPurchaseRevenue
-    hostName hour language landingPage landingPagePlusQueryString medium minute newVsReturning
+    hostName hour language landingPagePlusQueryString medium minute
     nthDay nthMonth nthWeek operatingSystem pageLocation pagePath pageTitle platform
     purchaserRate refundAmount region screenPageViews screenPageViewsPerSession screenResolution
     sessionCampaignId sessionConversionRate sessionGoogleAdsCampaignId

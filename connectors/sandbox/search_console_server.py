@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -245,6 +246,8 @@ class SearchConsoleService:
         # rare queries are counted in totals and withheld from everything about queries
         if "query" in {*asked.dimensions, *_filtered(asked)}:
             facts = facts.filter(pc.is_valid(facts["query"]))
+        if "country" in {*asked.dimensions, *_filtered(asked)}:
+            facts = facts.append_column("country", _countries(facts))
         for dimension, operator, expression in asked.filters:
             facts = facts.filter(_filter_mask(facts[dimension], operator, expression))
         rows = self._rows(facts, asked, by_page)
@@ -311,6 +314,21 @@ def _days_of(facts: pa.Table, start: date, end: date) -> pa.Table:
     first = int(np.searchsorted(days, asked[0], side="left"))
     last = int(np.searchsorted(days, asked[1], side="right"))
     return facts.slice(first, last - first)
+
+
+# from where people search: seven, two and one in ten of what they search for
+_COUNTRIES = ("nld",) * 7 + ("bel",) * 2 + ("deu",)
+
+
+def _countries(facts: pa.Table) -> pa.Array:
+    """Return the country of each row: always the same for a query, page and device."""
+    named = pc.binary_join_element_wise(
+        pc.fill_null(facts["query"], ""), facts["page"], facts["device"], "|"
+    ).combine_chunks()
+    known = named.dictionary_encode()
+    codes = [zlib.crc32(text.encode()) % len(_COUNTRIES) for text in known.dictionary.to_pylist()]
+    countries = pa.array([_COUNTRIES[code] for code in codes], pa.string())
+    return countries.take(known.indices)
 
 
 def _entry(site: Site) -> dict[str, Any]:
@@ -404,7 +422,7 @@ def _check_rules(asked: _Query) -> None:
         raise _invalid("Grouping by hour requires dataState 'hourly_all'.")
     if asked.state == "hourlyAll" and "hour" not in asked.dimensions:
         raise _invalid("dataState 'hourly_all' requires grouping by hour.")
-    if missing := sorted(named & {"country", "searchAppearance", "hour"}):
+    if missing := sorted(named & {"searchAppearance", "hour"}):
         raise _invalid(f"{missing[0]} exists, but the sandbox's world holds no figures for it.")
 
 

@@ -224,7 +224,7 @@ def test_relative_days_count_from_the_simulated_today() -> None:
         ({"dimensions": ["channel"], "metrics": ["sessions"]}, "channel is not a valid dimension"),
         ({"dimensions": ["itemName"], "metrics": ["sessions"]}, "Please remove itemName"),
         ({"dimensions": ["eventName"], "metrics": ["sessions"]}, "Please remove sessions"),
-        ({"dimensions": ["deviceCategory"], "metrics": ["sessions"]}, "holds no figures"),
+        ({"dimensions": ["deviceModel"], "metrics": ["sessions"]}, "holds no figures"),
         ({"metrics": ["sessions", "sessions"]}, "duplicate"),
         ({"metrics": ["sessions"], "dateRanges": []}, "date range"),
         (

@@ -56,6 +56,13 @@ ASKED = {
         SESSION_METRICS,
     ),
     "key_event_day": (["date", "sessionDefaultChannelGroup", "eventName"], ["keyEvents"]),
+    "device_day": (["date", "deviceCategory"], SESSION_METRICS),
+    "country_day": (["date", "country"], SESSION_METRICS),
+    "landing_page_day": (["date", "landingPage"], SESSION_METRICS),
+    "new_vs_returning_day": (
+        ["date", "newVsReturning"],
+        [m for m in SESSION_METRICS if m not in ("newUsers", "firstTimePurchasers")],
+    ),
 }
 STATUS = {
     "permission": grpc.StatusCode.PERMISSION_DENIED,
@@ -214,6 +221,37 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         row(1, **{CHANNEL: "Email"}, event_name="purchase", key_events=1.0),
         row(2, **{CHANNEL: "Paid Search"}, event_name="purchase", key_events=2.5),
     ],
+    **{
+        grain: [
+            row(1, **{column: one}, **measures(120, 84, 101, 60, 6.0, 4, 512.35, 3)),
+            row(1, **{column: other}, **measures(9, 2, 9, 9, 0.0, 0, 0.0, 0)),
+            row(2, **{column: one}, **measures(131, 90, 112, 66, 7.5, 5, 649.9, 4)),
+        ]
+        for grain, column, one, other in (
+            ("device_day", "device_category", "mobile", "smart tv"),
+            ("country_day", "country", "Netherlands", "(not set)"),
+            ("landing_page_day", "landing_page", "/e-bikes", ""),
+        )
+    },
+    "new_vs_returning_day": [
+        row(
+            day,
+            new_vs_returning=kind,
+            currency_code="EUR",
+            sessions=sessions,
+            engaged_sessions=engaged,
+            total_users=users,
+            key_events=events,
+            transactions=orders,
+            purchase_revenue=revenue,
+        )
+        for day, kind, sessions, engaged, users, events, orders, revenue in (
+            (1, "new", 70, 40, 65, 2.0, 1, 100.5),
+            (1, "returning", 59, 46, 45, 4.0, 3, 411.85),
+            # a user can be in both rows: 110 is not how many there were
+            (2, "(not set)", 4, 0, 4, 0.0, 0, 0.0),
+        )
+    ],
 }
 
 
@@ -242,5 +280,9 @@ CASES = [
         (tables.GA4_CHANNEL_DAY, CHANNEL),
         (tables.GA4_CAMPAIGN_DAY, "session_campaign_name"),
         (tables.GA4_KEY_EVENT_DAY, "event_name"),
+        (tables.GA4_DEVICE_DAY, "device_category"),
+        (tables.GA4_COUNTRY_DAY, "country"),
+        (tables.GA4_LANDING_PAGE_DAY, "landing_page"),
+        (tables.GA4_NEW_VS_RETURNING_DAY, "new_vs_returning"),
     )
 ]

@@ -30,7 +30,19 @@ ASKED = {
     "site_day": (["date"], "byProperty"),
     "query_day": (["date", "query"], "byProperty"),
     "page_day": (["date", "page"], "byPage"),
+    "page_query_day": (["date", "page", "query"], "byPage"),
+    "device_day": (["date", "device"], "byProperty"),
+    "country_day": (["date", "country"], "byProperty"),
+    # these types know no properties, and are in no table of the web's
+    "discover_day": (["date"], "auto"),
+    "news_day": (["date"], "auto"),
 }
+ENDS = (str(WINDOW.start), str(WINDOW.end))
+TYPES = {"discover_day": "discover", "news_day": "googleNews"}
+BY_DAY = ("query_day", "page_day", "page_query_day")  # longer ranges give fewer rows
+
+
+PAGE = ["https://www.fietsgoed.example/"]
 
 
 def recorded(name: str) -> dict[str, Any]:
@@ -52,7 +64,12 @@ def reply(scenario: Scenario, grain: str, asked: dict[str, Any]) -> dict[str, An
         if asked["startDate"] != str(WINDOW.start):
             return nothing
         rows = [
-            {"keys": [asked["startDate"], name], "clicks": 1, "impressions": 2, "position": 3}
+            {
+                "keys": [asked["startDate"], *PAGE[: len(asked["dimensions"]) - 2], name],
+                "clicks": 1,
+                "impressions": 2,
+                "position": 3,
+            }
             for name in HOSTILE_NAMES
         ]
         return {"rows": rows, **nothing}
@@ -71,8 +88,11 @@ def serve(scenario: Scenario, grain: str) -> Iterator[Vendor]:
         assert call.json["aggregationType"] == aggregation
         assert call.json["dataState"] == "final"
         assert 0 < call.json["rowLimit"] <= 25_000
-        if grain != "site_day":  # longer ranges give fewer rows
+        assert call.json["type"] == TYPES.get(grain, "web")
+        if grain in BY_DAY:
             assert call.json["startDate"] == call.json["endDate"]
+        else:
+            assert (call.json["startDate"], call.json["endDate"]) == ENDS
         told = reply(scenario, grain, call.json)
         status = told["error"]["code"] if "error" in told else 200
         return HttpAnswer(json.dumps(told).encode(), status, cut=scenario == "cut")
@@ -120,6 +140,24 @@ ROWS = {
         row(2, 1, 2, 3.0, page="https://www.fietsgoed.example/?a=1&b=é"),
         row(3, 38, 1490, 6.0, page=E_BIKES),
     ],
+    "page_query_day": [
+        row(1, 30, 790, 4.5, page=E_BIKES, query="e-bike kopen"),
+        row(1, 1, 10, 9.0, page="https://www.fietsgoed.example/", query="e-bike kopen"),
+        row(3, 29, 780, 4.25, page=E_BIKES, query="e-bike kopen"),
+    ],
+    "device_day": [
+        row(1, 150, 7000, 13.5, device="MOBILE"),
+        row(1, 60, 2800, 16.0, device="DESKTOP"),
+        row(3, 198, 9120, 15.0, device="MOBILE"),
+    ],
+    "country_day": [
+        row(1, 200, 9000, 14.0, country="nld"),
+        row(2, 0, 3, None, country="zzz"),
+        row(3, 198, 9120, 15.0, country="nld"),
+    ],
+    # Discover has no position; a day without anything has no row
+    "discover_day": [row(1, 12, 900, None), row(3, 0, 45, None)],
+    "news_day": [row(1, 3, 80, None), row(3, 2, 75, 4.5)],
 }
 
 
@@ -139,4 +177,7 @@ def case(table: Table, hostile_column: str) -> Case:
 CASES = [
     case(tables.GSC_QUERY_DAY, "query"),
     case(tables.GSC_PAGE_DAY, "page"),
+    case(tables.GSC_PAGE_QUERY_DAY, "query"),
+    case(tables.GSC_DEVICE_DAY, "device"),
+    case(tables.GSC_COUNTRY_DAY, "country"),
 ]

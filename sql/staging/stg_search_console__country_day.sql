@@ -1,0 +1,15 @@
+select
+    -- keys
+    client,
+    'search_console' as source,
+    account_id,
+    date_day,
+    country,
+    -- measures
+    clicks,
+    impressions,
+    position,
+    is_provisional,
+    -- ledger
+    loaded_at
+from raw.search_console__country_day

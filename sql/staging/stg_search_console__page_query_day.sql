@@ -1,0 +1,16 @@
+select
+    -- keys
+    client,
+    'search_console' as source,
+    account_id,
+    date_day,
+    page,
+    query,
+    -- measures
+    clicks,
+    impressions,
+    position,
+    is_provisional,
+    -- ledger
+    loaded_at
+from raw.search_console__page_query_day
