@@ -681,6 +681,9 @@ def _figure_row(figure: KpiFigure, through: date | None, language: Language) -> 
         notes.append(words.say("figure_share", language, share=share, late=noun.get(language, "")))
     elif kpi.is_restated and figure.now is not None and figure.share_in is None:
         notes.append(words.say("figure_restated", language))
+    if figure.converted_from:
+        foreign = words.listing(list(figure.converted_from), language)
+        notes.append(words.say("figure_converted", language, foreign=foreign, currency=money or ""))
     if figure.missing:
         notes.append(words.say("figure_missing", language, n=figure.missing))
     if figure.missing_before:
@@ -1081,6 +1084,12 @@ def _notes(one: TargetView, language: Language, currency: str | None) -> list[st
         told.append(adjusted)
     elif kpi.is_restated and total.status not in ("achieved", "missed", "not_started"):
         told.append(words.say("restated_note", language))
+    if foreign := total.details.get("converted_from"):
+        told.append(
+            words.say(
+                "converted_note", language, currencies=foreign, currency=total.currency_code or ""
+            )
+        )
     if total.days_missing:
         told.append(words.say("missing_note", language, n=total.days_missing))
     if outlook.has_odds(total, one.target) and (season := outlook.season(total, language)):

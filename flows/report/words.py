@@ -119,8 +119,8 @@ REASON: dict[str, dict[str, Phrase]] = {
         "nl": "Er is geen data die bij dit doel past: binnen de afbakening gebeurde niets.",
     },
     "mixed_currencies": {
-        "en": "The amounts are in several currencies ({currencies}), and without an exchange rate for"
-        " each day they cannot be added up.",
+        "en": "The amounts are in several currencies ({currencies}), and without an exchange rate"
+        " for each day they cannot be added up.",
         "nl": "De bedragen zijn in verschillende valuta ({currencies}), en zonder wisselkoers voor"
         " elke dag zijn ze niet op te tellen.",
     },
@@ -649,6 +649,12 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": "The figures of recent days may still change: conversions keep arriving.",
         "nl": "De cijfers van de laatste dagen kunnen nog veranderen: er komen nog conversies bij.",
     },
+    "converted_note": {
+        "en": "Amounts in {currencies} were converted into {currency}, each day at that day's rate"
+        " of the European Central Bank.",
+        "nl": "Bedragen in {currencies} zijn omgerekend naar {currency}, elke dag tegen de koers"
+        " van die dag van de Europese Centrale Bank.",
+    },
     "missing_note": {
         "en": ("1 day of the period has no data.", "{n} days of the period have no data."),
         "nl": (
@@ -827,6 +833,10 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": ("van de dagen ervoor ontbreekt er 1", "van de dagen ervoor ontbreken er {n}"),
     },
     "figure_apart": {"en": "{kpi}, in {currency}", "nl": "{kpi}, in {currency}"},
+    "figure_converted": {
+        "en": "{foreign} converted into {currency} at each day's rate",
+        "nl": "{foreign} omgerekend naar {currency} tegen de koers van de dag",
+    },
     "figure_restated": {
         "en": "the latest days are provisional",
         "nl": "de laatste dagen zijn voorlopig",

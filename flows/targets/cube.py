@@ -102,7 +102,8 @@ class KpiCube:
     and infinite where it said what is no number; ``has_row`` tells the days
     apart. ``columns`` has a text a cell for each of the KPI's dimensions.
     ``currency`` is None for a KPI without money. ``converted`` is there where a
-    cell counts in another currency than the client's.
+    cell counts in another currency than the client's; where that was used,
+    ``counted_in`` has the currency that each cell's account counts in.
 
     A day on which part of a scope is not known is not known: a sum of what
     happens to be known would be wrong. Sums are made in the order of the
@@ -118,6 +119,7 @@ class KpiCube:
     denominator: FloatArray | None
     has_row: BoolArray
     converted: Converted | None = None
+    counted_in: Column | None = None
 
     @classmethod
     def of_cells(
@@ -214,10 +216,7 @@ class KpiCube:
         return recent
 
     def _currencies(self, cells: IntArray) -> tuple[str, ...]:
-        if self.currency is None:
-            return ()
-        found = (self.currency.names[code] for code in np.unique(self.currency.codes[cells]))
-        return tuple(sorted(name for name in found if name))
+        return _names_of(self.currency, cells)
 
     def _of_currencies(self, cells: IntArray, currencies: Sequence[str]) -> IntArray:
         """Without those in another currency: what an account counted in long ago."""
@@ -252,6 +251,7 @@ class KpiCube:
         return replace(
             self,
             currency=Column.of([home] * self.cells),
+            counted_in=self.currency,
             numerator=self.converted.numerator,
             denominator=self.converted.denominator,
             converted=None,
@@ -300,6 +300,11 @@ class KpiCube:
             else _known_where(self.denominator[cells].sum(axis=0), has_row),
             has_row,
             currencies,
+            converted_from=tuple(
+                name
+                for name in _names_of(self.counted_in, chosen[recent[chosen]])
+                if name not in currencies
+            ),
         )
 
     def segments(
@@ -399,6 +404,14 @@ class KpiCube:
         order = np.argsort(places, kind="stable")
         starts = np.searchsorted(places[order], np.arange(len(parts)))
         return _Split(tuple(parts), tuple(names), chosen[order], starts)
+
+
+def _names_of(column: Column | None, cells: IntArray) -> tuple[str, ...]:
+    """Each text that some cells have, sorted."""
+    if column is None:
+        return ()
+    found = (column.names[code] for code in np.unique(column.codes[cells]))
+    return tuple(sorted(name for name in found if name))
 
 
 def _cut(converted: Converted, days: slice) -> Converted:

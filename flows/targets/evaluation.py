@@ -50,7 +50,8 @@ class Series:
     day from ``first_day`` on, without gaps; NaN where there is no row or where
     the source said nothing, and ``has_row`` tells the two apart. ``denominator``
     is None for a sum. ``currencies`` are all those that occur: more than one
-    cannot be summed. ``completeness`` is the share of the side that arrives late
+    cannot be summed. ``converted_from`` are those that were converted into the one
+    that is left. ``completeness`` is the share of the side that arrives late
     (conversions) that is in already, above 0 up to 1, and ``completeness_error``
     the standard error of its logarithm; None when nothing arrives late or
     nothing is known of how late.
@@ -65,6 +66,7 @@ class Series:
     currencies: tuple[str, ...] = ()
     completeness: FloatArray | None = None
     completeness_error: FloatArray | None = None
+    converted_from: tuple[str, ...] = ()
 
     @classmethod
     def of_days(

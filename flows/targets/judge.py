@@ -613,6 +613,8 @@ class _Judge:
             told["low"], told["high"] = low, high
         if goal.kind == "from_to" and goal.from_ is not None:
             told["from"] = goal.from_
+        if series.converted_from:
+            told["converted_from"] = ", ".join(series.converted_from)
         raw = reading.raw if reading is not None else None
         has_data = raw is not None and raw.last >= raw.first and self.freshness.through is not None
         known = raw if has_data else None

@@ -18,6 +18,7 @@ from flows import readings
 from flows.models import build, load_models, run_checks
 from flows.project import Project, open_project
 from flows.rates import SHARED, refresh_rates
+from flows.steps import evaluate_targets, write_reports
 from flows.warehouse import record_accounts
 from tests.contract.servers import HttpAnswer, HttpCall, http_server
 from tests.unit.config_folder import write
@@ -223,6 +224,7 @@ def test_a_scope_in_several_currencies_is_judged_in_the_clients(
     found = cube.in_clients_currency(where, since=since).series(where, since=since)
 
     assert found.currencies == currencies
+    assert found.converted_from == (("GBP",) if sums == (600.0, 200.0) else ())
     assert found.denominator is not None
     assert (found.numerator.tolist(), found.denominator.tolist()) == ([sums[0]], [sums[1]])
 
@@ -269,3 +271,47 @@ def test_an_amount_asked_in_the_clients_currency_is_told_in_it(tmp_path: Path) -
     found = cubes["shop", "cpc"].in_clients_currency(only, since=MONDAY, asked="EUR").series(only)
 
     assert (found.currencies, found.numerator.tolist()) == (("EUR",), [100.0])
+
+
+GOALS = """\
+targets:
+  - id: all-roas
+    specific: A ROAS of 2 on everything
+    kpi: roas
+    goal: {at_least: 2}
+    period: 2026-11
+    agreed: {owner: sanne@example.nl}
+    plan: [{do: Look, owner: sanne@example.nl, due: 2026-11-30}]
+  - id: uk-roas
+    specific: A ROAS of 2 in the United Kingdom
+    kpi: roas
+    where: {account_id: "2222222222"}
+    goal: {at_least: 2}
+    period: 2026-11
+    agreed: {owner: sanne@example.nl}
+    plan: [{do: Look, owner: sanne@example.nl, due: 2026-11-30}]
+"""
+
+
+def test_a_verdict_and_the_report_say_what_was_converted(tmp_path: Path) -> None:
+    with served(rates("2026-11-06")) as (ecb, _):
+        config = write(tmp_path, KOERS.format(ecb=ecb), shop="locale: en\n" + SHOP + GOALS)
+        with open_project(config) as project:
+            with project.warehouse.open() as connection:
+                record_accounts(connection, "shop", [EUROS, POUNDS])
+            refresh_rates(project, DAY)
+            advertise(project, *BOTH)
+
+            everything, uk = evaluate_targets(project, ["shop"], date(2026, 11, 10), False)
+            (page,) = (
+                path
+                for path in write_reports(project, ["shop"], date(2026, 11, 10))
+                if path.name == "shop.html"
+            )
+
+    assert (everything.currency_code, everything.details["converted_from"]) == ("EUR", "GBP")
+    # €400 and €200 for €100 and €100
+    assert (everything.numerator, everything.denominator) == (600.0, 200.0)
+    assert (uk.currency_code, uk.numerator, uk.denominator) == ("GBP", 160.0, 80.0)
+    assert "converted_from" not in uk.details
+    assert page.read_text().count("Amounts in GBP were converted into EUR") == 1
