@@ -78,10 +78,13 @@ def figures_of(
     lacks = tuple(source for source in kpi.sources if source not in client.sources)
     if lacks:
         return [KpiFigure(kpi, why="not_connected", lacks=lacks)]
+    of_accounts = cube.series({}).currencies
     cube = cube.in_clients_currency({})
     currencies = cube.series({}).currencies
     if len(currencies) < 2:
-        return [_figure(kpi, cube, arriving)]
+        figure = _figure(kpi, cube, arriving)
+        foreign = tuple(code for code in of_accounts if code not in currencies)
+        return [replace(figure, converted_from=foreign if figure.now is not None else ())]
     # the client's own first
     ordered = sorted(currencies, key=lambda code: (code != client.currency, code))
     found = [_figure(kpi, _in_currency(cube, code), arriving) for code in ordered]

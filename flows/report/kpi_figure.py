@@ -32,5 +32,6 @@ class KpiFigure:
     missing: int = 0
     missing_before: int = 0
     is_apart: bool = False
+    converted_from: tuple[str, ...] = ()  # currencies that were made ``currency_code``
     why: str = ""
     lacks: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -149,3 +150,30 @@ def test_a_long_error_is_told_by_its_first_sentence_and_its_code() -> None:
     )
     assert formats.problem_text("Quota exceeded (X); wait") == "Quota exceeded (X); wait"
     assert len(formats.problem_text("x" * 9_000)) == 180
+
+
+def test_a_difference_is_that_of_the_digits_shown() -> None:
+    """4.65 to 3.64 is 1.01, which 4.7 and 3.6 would belie."""
+    fell = formats.pair(4.65, 3.64, "ratio", "nl")
+    assert (fell.before, fell.after, fell.size, fell.change) == ("4,65", "3,64", "1,01", -1.01)
+    rose = formats.pair(0.0304, 0.0425, "rate", "nl")
+    assert (rose.before, rose.after, rose.size) == ("3,04%", "4,25%", "1,21")
+    money = formats.pair(43.60, 39.40, "money", "en", "EUR")
+    assert (money.before, money.after, money.size) == ("€43.60", "€39.40", "€4.20")
+    assert formats.pair(3.0, 2.0, "ratio", "en").size == "1.0"
+
+
+def test_the_digits_shown_always_subtract() -> None:
+    random = Random(5)
+    for _ in range(2_000):
+        before, after = random.uniform(0, 12), random.uniform(0, 12)
+        told = formats.pair(before, after, "ratio", "en")
+        shown = float(told.after) - float(told.before)
+        assert abs(shown) == pytest.approx(float(told.size), abs=1e-9)
+        assert shown == pytest.approx(told.change, abs=1e-9)
+
+
+def test_two_values_that_differ_too_little_to_show_are_equal() -> None:
+    told = formats.pair(4.0001, 4.0002, "ratio", "en")
+    assert told.before == told.after
+    assert told.change == 0

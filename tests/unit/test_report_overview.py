@@ -114,7 +114,7 @@ def test_dated_copies_stay_as_long_as_agreed(tmp_path: Path) -> None:
 
 def test_a_mail_wears_the_agencys_dress_too() -> None:
     """The logo goes along as a picture, as mailboxes show no drawings."""
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><path d="M0 0h60v20z"/></svg>'
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="6" height="2"><path d="M0 0h6z"/></svg>'
     dress = Dress("Bureau Noord", Logo("svg", svg), "#0a5f8a")
     mail = render_mail(sample.digest("nl"), dress)
     cid, picture = mail.pictures[0]
