@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from flows import steps
@@ -99,8 +100,8 @@ def live_through(
     told: list[Told] = []
     draw = news.rendered
 
-    def caught(digest: Digest) -> list[outbox.Outgoing]:
-        messages = draw(digest) if in_full else []
+    def caught(digest: Digest, *dress: Any) -> list[outbox.Outgoing]:
+        messages = draw(digest, *dress) if in_full else []
         told.append(Told(digest, tuple(_text(one) for one in messages)))
         return messages
 
