@@ -37,7 +37,9 @@ class Query:
 
     def gaql(self, window: DateWindow | None = None) -> str:
         """Write the query; both ends of ``window`` are included."""
-        query = f"SELECT {', '.join(self.fields.values())} FROM {self.resource}"  # noqa: S608 (GAQL; names are ours)
+        # `type` is reserved in Python, and called `type_` in the client's messages alone
+        fields = ", ".join(path.removesuffix("_") for path in self.fields.values())
+        query = f"SELECT {fields} FROM {self.resource}"  # noqa: S608 (GAQL; names are ours)
         if self.is_daily and window is not None:
             query += f" WHERE segments.date BETWEEN '{window.start}' AND '{window.end}'"
         return query
@@ -155,6 +157,7 @@ QUERIES: dict[Table, Query] = {
             **_FACT,
             **_AD_GROUP,
             "ad_id": "ad_group_ad.ad.id",
+            "ad_type": "ad_group_ad.ad.type_",
             "ad_status": "ad_group_ad.status",
             "ad_strength": "ad_group_ad.ad_strength",
             **_RESULTS,
@@ -251,6 +254,7 @@ QUERIES: dict[Table, Query] = {
             **_FACT,
             **_ASSET_GROUP,
             "product_group_id": "asset_group_listing_group_filter.id",
+            "product_group_type": "asset_group_listing_group_filter.type_",
             **_RESULTS,
         },
     ),

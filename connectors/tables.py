@@ -175,6 +175,7 @@ ADS_AD_DAY = _ads_on_request(
     (
         *_ADS_AD_GROUP,
         Column("ad_id", TEXT, "unique within its ad group: an ad can be in several"),
+        Column("ad_type", TEXT, "RESPONSIVE_SEARCH_AD, SHOPPING_PRODUCT_AD, …"),
         Column("ad_status", TEXT, "ENABLED, PAUSED, REMOVED; removed ones are kept"),
         Column("ad_strength", TEXT, "how Google rates a responsive ad, such as GOOD or POOR"),
         *_ADS_RESULTS,
@@ -297,6 +298,7 @@ ADS_ASSET_GROUP_PRODUCT_GROUP_DAY = _ads_on_request(
         Column("asset_group_id", TEXT),
         Column("asset_group_name", TEXT, "as it was called when the day was read"),
         Column("product_group_id", TEXT, "the listing group: unique within its asset group"),
+        Column("product_group_type", TEXT, "UNIT_INCLUDED, UNIT_EXCLUDED, SUBDIVISION"),
         *_ADS_RESULTS,
     ),
     ("asset_group_id", "product_group_id"),

@@ -60,6 +60,12 @@ _KEYWORDS = (
 # after a keyword: what people type; the rest of its searches is withheld
 _TYPED = (("", "EXACT", 6.0), (" online", "NEAR_PHRASE", 2.0), (" 2026", "BROAD", 1.0))
 _WITHHELD = 2.0
+_AD_TYPES = {
+    "SEARCH": "RESPONSIVE_SEARCH_AD",
+    "SHOPPING": "SHOPPING_PRODUCT_AD",
+    "DISPLAY": "RESPONSIVE_DISPLAY_AD",
+    "VIDEO": "VIDEO_RESPONSIVE_AD",
+}
 _AD_GROUPS = {
     "SEARCH": (("Exact", 5.0), ("Breed", 3.0), ("Dynamisch", 1.0)),
     "SHOPPING": (("Alle producten", 4.0), ("Hardlopers", 2.0)),
@@ -146,6 +152,7 @@ def _ads(campaign: CampaignKey) -> list[Part]:
                             campaign.customer_id, "adGroupAds", ad_group, ad
                         ),
                         "ad_group_ad.ad.id": ad,
+                        "ad_group_ad.ad.type": _AD_TYPES[campaign.channel],
                         "ad_group_ad.status": "REMOVED" if at else "ENABLED",
                         "ad_group_ad.ad_strength": "POOR" if at else "GOOD",
                     },
@@ -331,7 +338,12 @@ def _asset_group_product_groups(campaign: CampaignKey) -> list[Part]:
                     ("asset_group_listing_group_filter", "assetGroupListingGroupFilters"),
                 )
             }
-            fields = {**group.fields, **names, "asset_group_listing_group_filter.id": 800 + at}
+            fields = {
+                **group.fields,
+                **names,
+                "asset_group_listing_group_filter.id": 800 + at,
+                "asset_group_listing_group_filter.type": "UNIT_INCLUDED",
+            }
             found.append(Part(low, high, fields, shown=at < 2))
     return found
 

@@ -122,6 +122,8 @@ by_grain as (
         clicks,
         cost
     from staging.stg_google_ads__asset_group_product_group_day
+    -- a subdivision is its units once more
+    where product_group_type is distinct from 'SUBDIVISION'
 ),
 
 in_grain as (

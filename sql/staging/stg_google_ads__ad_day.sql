@@ -12,6 +12,7 @@ select
     campaign_name,
     channel_type,
     ad_group_name,
+    ad_type,
     ad_status,
     ad_strength,
     currency_code,

@@ -12,6 +12,7 @@ select
     campaign_name,
     channel_type,
     asset_group_name,
+    product_group_type,
     currency_code,
     -- measures
     impressions,

@@ -121,6 +121,12 @@ def test_the_lag_buckets_are_those_of_the_api_and_follow_one_another() -> None:
     assert [first for first, _ in edges[1:]] == [last for _, last in edges[:-1]]
 
 
+def test_a_field_that_python_reserves_has_its_own_name_in_the_query() -> None:
+    asked = QUERIES[tables.ADS_AD_DAY].gaql()
+    assert "ad_group_ad.ad.type," in asked
+    assert "type_" not in asked
+
+
 # --- what goes together ---------------------------------------------------------------------------
 
 

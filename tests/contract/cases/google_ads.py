@@ -196,12 +196,13 @@ AD_GROUP_DAYS = rows_of(
     (A, SECOND, *SEARCH, *DYNAMIC, "REMOVED", *NONE, 0.0, 0.0),
     (A, LAST, *SEARCH, *CITY, "ENABLED", *UNSAID, None, None),
 )
+RSA = "RESPONSIVE_SEARCH_AD"
 AD_DAYS = rows_of(
-    f"account_id date_day {AD_GROUP} ad_id ad_status ad_strength {RESULTS} {DATED}",
-    (A, FIRST, *SEARCH, *CITY, "41", "ENABLED", "GOOD", *SOME, 1.25, 199.9),
+    f"account_id date_day {AD_GROUP} ad_id ad_type ad_status ad_strength {RESULTS} {DATED}",
+    (A, FIRST, *SEARCH, *CITY, "41", RSA, "ENABLED", "GOOD", *SOME, 1.25, 199.9),
     # the same ad in another ad group is another row
-    (A, FIRST, *SEARCH, *DYNAMIC, "41", "PAUSED", "UNSPECIFIED", *NONE, 0.0, 0.0),
-    (A, LAST, *SEARCH, *CITY, "42", "REMOVED", "POOR", *UNSAID, None, None),
+    (A, FIRST, *SEARCH, *DYNAMIC, "41", RSA, "PAUSED", "UNSPECIFIED", *NONE, 0.0, 0.0),
+    (A, LAST, *SEARCH, *CITY, "42", "CALL_AD", "REMOVED", "POOR", *UNSAID, None, None),
 )
 KEYWORD_DAYS = rows_of(
     f"account_id date_day {AD_GROUP} criterion_id keyword_text keyword_match_type "
@@ -262,10 +263,11 @@ ASSET_GROUP_DAYS = rows_of(
     (A, LAST, *PMAX, *ALL_PRODUCTS, "ENABLED", *UNSAID),
 )
 PRODUCT_GROUP_DAYS = rows_of(
-    f"account_id date_day {CAMPAIGN} asset_group_id asset_group_name product_group_id {RESULTS}",
-    (A, FIRST, *PMAX, *ALL_PRODUCTS, "801", *SOME),
-    (A, FIRST, *PMAX, *GIFTS, "801", *NONE),
-    (A, LAST, *PMAX, *ALL_PRODUCTS, "802", *UNSAID),
+    f"account_id date_day {CAMPAIGN} asset_group_id asset_group_name product_group_id "
+    f"product_group_type {RESULTS}",
+    (A, FIRST, *PMAX, *ALL_PRODUCTS, "801", "UNIT_INCLUDED", *SOME),
+    (A, FIRST, *PMAX, *GIFTS, "801", "UNIT_INCLUDED", *NONE),
+    (A, LAST, *PMAX, *ALL_PRODUCTS, "802", "SUBDIVISION", *UNSAID),
 )
 IMPRESSION_SHARE_DAYS = rows_of(
     f"account_id date_day {CAMPAIGN} impressions search_impression_share "
