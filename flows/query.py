@@ -61,7 +61,8 @@ class Answer:
         """The rows in pieces. Raises QueryError for what fails on the way."""
         while True:
             try:
-                batch = self.reader.read_next_batch()
+                with _interrupted():
+                    batch = self.reader.read_next_batch()
             except StopIteration:
                 return
             except (duckdb.Error, OSError, pa.ArrowException) as error:
@@ -88,7 +89,8 @@ def answering(project: Project, sql: str) -> Iterator[Answer]:
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         try:
-            asked = connection.execute(statement)
+            with _interrupted():
+                asked = connection.execute(statement)
             described = connection.description or []
             reader = asked.to_arrow_reader(_ROWS_AT_A_TIME)
         except duckdb.Error as error:
@@ -98,6 +100,17 @@ def answering(project: Project, sql: str) -> Iterator[Answer]:
         yield Answer(tuple(names), tuple(str(column[1]) for column in described), reader)
     finally:
         connection.close()
+
+
+@contextmanager
+def _interrupted() -> Iterator[None]:
+    """Raise KeyboardInterrupt for what DuckDB makes of it while it is busy."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupt" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _only_statement(sql: str) -> str:

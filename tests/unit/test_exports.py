@@ -30,7 +30,16 @@ from flows.exports import (
 )
 from flows.migrations import VERSION
 from flows.project import Project
-from flows.query import QueryError, answering, as_csv, as_document, in_table, plain, write_answer
+from flows.query import (
+    Answer,
+    QueryError,
+    answering,
+    as_csv,
+    as_document,
+    in_table,
+    plain,
+    write_answer,
+)
 from flows.readings import store_evaluations
 from flows.settings import ConfigError, Settings
 from flows.table_files import (
@@ -474,3 +483,12 @@ def test_a_file_that_no_format_fits_is_wrong_usage(
 ) -> None:
     assert main(arguments) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_question_that_takes_too_long_is_interrupted_as_any_command_is() -> None:
+    class Busy:
+        def read_next_batch(self) -> pa.RecordBatch:
+            raise RuntimeError("Query interrupted")  # what DuckDB makes of Ctrl-C
+
+    with pytest.raises(KeyboardInterrupt):
+        list(Answer(("a",), ("INTEGER",), Busy()).rows())
