@@ -159,6 +159,31 @@ def pair(
     return Pair(told(a), told(b), told(abs(change), is_size=True), change)
 
 
+def decimals(told: str, language: Language) -> int:
+    """How many digits a value that was written out has behind the comma."""
+    found = re.search(r",(\d+)" if language == "nl" else r"\.(\d+)", told)
+    return len(found[1]) if found else 0
+
+
+def gap(
+    one: float,
+    other: float,
+    unit: Unit,
+    language: Language,
+    currency: str | None = None,
+    *,
+    digits: int,
+) -> str:
+    """The difference of two values rounded to so many digits; empty when they round alike."""
+    shift = 100.0 if unit == "rate" else 1.0
+    size = _clean(abs(_clean(one * shift, digits) - _clean(other * shift, digits)), digits)
+    if not size:
+        return ""
+    if unit == "money" and currency:
+        return money(size, currency, language, digits=digits)
+    return number(size, language, digits=digits)
+
+
 def _digits_of(size: float, unit: Unit, currency: str | None) -> int:
     """The digits behind the comma that `quantity` gives a value; a rate in percents."""
     size = abs(size)

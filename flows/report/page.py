@@ -459,8 +459,13 @@ def outlook_sentences(
 def gap_size(
     view: TargetView, evaluation: Evaluation, language: Language, currency: str | None
 ) -> str:
-    """How far off, in the unit of the KPI; a difference of percentages is told in points."""
+    """How far off, in the unit of the KPI; a difference of percentages is told in points.
+
+    It is the difference of the two values as they are shown.
+    """
     short = gap(view, evaluation)
+    if not view.kpi.is_sum and (shown := _gap_as_shown(view, evaluation, language, currency)):
+        return shown
     if view.kpi.unit == "rate":
         digits = 1 if short >= 0.0005 else 2
         points = formats.number(short * 100, language, digits=digits)
@@ -468,6 +473,31 @@ def gap_size(
     if view.kpi.is_sum and short >= 100:
         short = float(f"{short:.3g}")
     return formats.quantity(short, view.kpi.unit, language, evaluation.currency_code or currency)
+
+
+def _gap_as_shown(
+    view: TargetView, evaluation: Evaluation, language: Language, currency: str | None
+) -> str:
+    """The gap between the digits that a reader sees; empty where those are equal."""
+    kpi, band = view.kpi, _band(evaluation)
+    value, asked = words.judged(evaluation), words.due(evaluation)
+    if value is None:
+        return ""
+    if band is not None:
+        asked = band[0] if value < band[0] else band[1]
+    if asked is None:
+        return ""
+    told = (
+        words.value(evaluation, kpi, language, currency),
+        formats.quantity(asked, kpi.unit, language, currency, is_goal=True)
+        if asked == evaluation.goal or band is not None
+        else words.expected(evaluation, kpi, language, currency),
+    )
+    digits = max(formats.decimals(one, language) for one in told)
+    money = evaluation.currency_code or currency
+    size = formats.gap(value, asked, kpi.unit, language, money, digits=digits)
+    points = f"{formats.NBSP}{words.say('points', language)}" if kpi.unit == "rate" else ""
+    return f"{size}{points}" if size else ""
 
 
 def cause_sentences(view: TargetView, language: Language, currency: str | None) -> list[str]:

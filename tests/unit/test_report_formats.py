@@ -177,3 +177,14 @@ def test_two_values_that_differ_too_little_to_show_are_equal() -> None:
     told = formats.pair(4.0001, 4.0002, "ratio", "en")
     assert told.before == told.after
     assert told.change == 0
+
+
+def test_a_gap_is_that_of_the_digits_shown() -> None:
+    """4.17% beside 3.93% is shown as 4.2% and 3.9%: 0.3, and not the 0.2 that 0.24 rounds to."""
+    assert formats.decimals("€ 1.234", "nl") == 0
+    assert formats.decimals("€ 43,05", "nl") == 2
+    assert formats.decimals("1,234.5%", "en") == 1
+    assert formats.gap(0.0417, 0.0393, "rate", "nl", digits=1) == "0,3"
+    assert formats.gap(2.76, 4.0, "ratio", "en", digits=1) == "1.2"
+    assert formats.gap(43.05, 38.0, "money", "en", "EUR", digits=2) == "€5.05"
+    assert formats.gap(2.01, 2.04, "ratio", "en", digits=1) == ""
