@@ -62,9 +62,9 @@ def test_handlers_that_cannot_be_made_say_why() -> None:
     assert isinstance(told.value.__cause__, ImportError)
 
 
-@pytest.mark.parametrize("day", [date(2025, 7, 1), date(2027, 1, 1)])
+@pytest.mark.parametrize("day", [date(2025, 7, 1), date(2027, 3, 2)])
 def test_a_day_outside_the_world_is_refused(tmp_path: Path, day: date) -> None:
-    with pytest.raises(ValueError, match=r"2025-07-01\.\.2026-12-31"):
+    with pytest.raises(ValueError, match=r"2025-07-01\.\.2027-03-01"):
         Sandbox(tmp_path, day)
 
 
