@@ -859,7 +859,6 @@ TEXT: dict[str, dict[str, Phrase]] = {
     },
     "same": {"en": "the same", "nl": "gelijk"},
     "newly": {"en": "from zero", "nl": "vanaf nul"},
-    "points_short": {"en": "pts", "nl": "punt"},
     # --- what can be unfolded
     "more_causes": {
         "en": ("One more comparison", "More comparisons"),
@@ -878,11 +877,6 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": "No messages are sent about this goal through {day}",
         "nl": "Over dit doel gaan geen berichten uit tot en met {day}",
     },
-    "muted_open": {
-        "en": "No messages are sent about this goal for now",
-        "nl": "Over dit doel gaan voorlopig geen berichten uit",
-    },
-    "strip_from": {"en": "{first}", "nl": "{first}"},
     "strip_day": {"en": "{status}: {when}", "nl": "{status}: {when}"},
     # --- the overview of the agency
     "overview_title": {"en": "All clients, as of {day}", "nl": "Alle klanten op {day}"},
@@ -921,15 +915,12 @@ TEXT: dict[str, dict[str, Phrase]] = {
     "col_goals": {"en": "Goals", "nl": "Doelen"},
     "col_next": {"en": "Next step", "nl": "Volgende stap"},
     "col_data": {"en": "Data", "nl": "Data"},
-    "col_where": {"en": "Now and agreed", "nl": "Nu en afgesproken"},
     "late_data": {
         "en": "Where data is late or missing",
         "nl": "Waar data achterloopt of ontbreekt",
     },
     "late_none": {"en": "All data is in.", "nl": "Alle data is binnen."},
     "no_step": {"en": "no step left", "nl": "geen stap meer open"},
-    "no_goals": {"en": "no goals yet", "nl": "nog geen doelen"},
-    "value_of_goal": {"en": "{value}, agreed {goal}", "nl": "{value}, afgesproken {goal}"},
     "accounts_troubled": {
         "en": ("1 account wants attention", "{n} accounts want attention"),
         "nl": ("1 account vraagt aandacht", "{n} accounts vragen aandacht"),
