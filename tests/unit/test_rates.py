@@ -301,6 +301,14 @@ def test_a_verdict_and_the_report_say_what_was_converted(tmp_path: Path) -> None
                 record_accounts(connection, "shop", [EUROS, POUNDS])
             refresh_rates(project, DAY)
             advertise(project, *BOTH)
+            with project.warehouse.open() as connection:
+                connection.execute(
+                    "insert into ops.loads (client, source, table_name, account_id, window_start, "
+                    "window_end, outcome, finished_at, as_of) "
+                    "select 'shop', 'google_ads', 'google_ads__campaign_day', account_id, "
+                    "date '2026-11-01', date '2026-11-09', 'loaded', now(), date '2026-11-10' "
+                    "from ops.accounts"
+                )
 
             everything, uk = evaluate_targets(project, ["shop"], date(2026, 11, 10), False)
             (page,) = (
