@@ -1,21 +1,26 @@
-"""Send what waits in the outbox."""
+"""Send what waits in the outbox, show it beforehand, and try a route."""
 
 from __future__ import annotations
 
+import html
 import logging
+import uuid
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from connectors.base import Sent, SlackMessage
+from connectors.base import MailMessage, Sent, SlackMessage
 from flows.alerts import outbox
 from flows.killpoints import reach
 from flows.project import Project
-from flows.settings import ConfigError, SecretRef, Smtp
+from flows.settings import ConfigError, Route, SecretRef, SlackBot, Smtp
 from flows.warehouse import transaction
 
 if TYPE_CHECKING:
+    import duckdb
+
     from connectors.smtp import SmtpServer
 
 log = logging.getLogger("koers")
@@ -30,64 +35,127 @@ class Delivery:
     channel: str
     state: str
     error: str = ""
+    handed_to: str = ""  # the fallback route that gets it instead
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
 
     def in_words(self) -> str:
         told = f"message to {self.route} ({self.channel}) for {self.client}: {self.state}"
-        return f"{told}, {self.error}" if self.error else told
+        told += f", {self.error}" if self.error else ""
+        return f"{told}; it goes to {self.handed_to} instead" if self.handed_to else told
 
 
-def send_messages(project: Project, clients: Sequence[str] = ()) -> list[Delivery]:
+def send_messages(
+    project: Project, clients: Sequence[str] = (), *, again: bool = False
+) -> list[Delivery]:
     """Send what waits in the outbox; each message is marked before and after by itself.
 
-    The warehouse is free while a message is on its way.
+    What cannot be sent goes to its route's fallback, in the same turn. The
+    warehouse is free while a message is on its way. ``again``: also what still
+    has to wait its turn, and what was given up lately (see outbox.try_again).
     """
     with project.warehouse.open() as connection:
-        waiting = outbox.due(connection, datetime.now(UTC), clients)
+        now = datetime.now(UTC)
+        if again:
+            with transaction(connection):
+                outbox.try_again(connection, now, clients)
+        waiting = deque(outbox.due(connection, now, clients))
     deliveries = []
-    for message in waiting:
+    while waiting:
+        message = waiting.popleft()
+        route = _route_of(project, message.client, message.route)
         with project.warehouse.open() as connection, transaction(connection):
             outbox.mark_sending(connection, message.key, datetime.now(UTC))
+            head = _head(connection, message, route)
         reach("sending")
-        sent = _send(project, message)
+        sent = _send(project, message, route, head)
         reach("sent")
         with project.warehouse.open() as connection, transaction(connection):
-            state = outbox.mark(connection, message.key, sent, datetime.now(UTC))
+            now = datetime.now(UTC)
+            state = outbox.mark(connection, message.key, sent, now)
+            handed: list[outbox.Outgoing] = []
+            if isinstance(route, Route) and route.fallback is not None:
+                to = _route_of(project, message.client, route.fallback)
+                if isinstance(to, Route):
+                    handed = outbox.hand_over(
+                        connection, message.key, to.name, channels_of(to), now
+                    )
+        waiting.extend(handed)
+        handed_to = handed[0].route if handed else ""
         deliveries.append(
-            Delivery(message.client, message.route, message.channel, state, sent.error)
+            Delivery(message.client, message.route, message.channel, state, sent.error, handed_to)
         )
         log.info("%s", deliveries[-1].in_words())
     return deliveries
 
 
-def _send(project: Project, message: outbox.Outgoing) -> Sent:
-    from connectors.slack import send_slack
-    from connectors.smtp import send_mail
+def channels_of(route: Route) -> tuple[Literal["slack", "email"], ...]:
+    """The channels that a route has."""
+    channels: tuple[tuple[Literal["slack", "email"], bool], ...] = (
+        ("slack", route.slack is not None),
+        ("email", bool(route.email)),
+    )
+    return tuple(channel for channel, is_there in channels if is_there)
 
-    clients = {client.slug: client for client in project.settings.clients}
-    if message.client not in clients:
-        return Sent("failed", f"the client {message.client} is no longer configured")
-    route = clients[message.client].routes.get(message.route)
-    if route is None:
-        return Sent("failed", f"the route {message.route} is no longer configured")
+
+def _route_of(project: Project, client: str, name: str) -> Route | str:
+    """The route, or in words what became of it."""
+    found = next((one for one in project.settings.clients if one.slug == client), None)
+    if found is None:
+        return f"the client {client} is no longer configured"
+    return found.routes.get(name) or f"the route {name} is no longer configured"
+
+
+def _head(
+    connection: duckdb.DuckDBPyConnection, message: outbox.Outgoing, route: Route | str
+) -> tuple[str, SlackMessage] | None:
+    if not isinstance(route, Route) or not isinstance(route.slack, SlackBot):
+        return None
+    return outbox.thread_head(connection, message, route.slack.channel)
+
+
+def _send(
+    project: Project,
+    message: outbox.Outgoing,
+    route: Route | str,
+    head: tuple[str, SlackMessage] | None = None,
+) -> Sent:
+    if isinstance(route, str):
+        return Sent("failed", route)
+    if message.channel not in channels_of(route):
+        return Sent("failed", f"the route {route.name} has no {message.channel} any more")
     try:
         if isinstance(message.message, SlackMessage):
-            if not isinstance(route.slack, SecretRef):
-                return Sent("failed", f"the route {message.route} has no Slack webhook any more")
-            return send_slack(route.slack.resolve(), message.message)
+            return _to_slack(route, message.message, head)
         if project.settings.smtp is None:
             return Sent("retry", "koers.yaml has no smtp: say which mail server to use")
+        from connectors.smtp import send_mail
+
         recipients = message.only or route.email
         return send_mail(
-            _mail_server(project.settings.smtp), message.message, recipients, message.key
+            mail_server(project.settings.smtp), message.message, recipients, message.key
         )
     except ConfigError as error:  # a secret that is not there today may be there tomorrow
         return Sent("retry", str(error))
 
 
-def _mail_server(smtp: Smtp) -> SmtpServer:
+def _to_slack(route: Route, message: SlackMessage, head: tuple[str, SlackMessage] | None) -> Sent:
+    from connectors.slack import send_slack
+
+    if isinstance(route.slack, SlackBot):
+        from connectors.slack_bot import ENDPOINT, Bot, Head, post_to_slack
+
+        bot = Bot(
+            route.slack.token.resolve(), route.slack.channel, route.slack.endpoint or ENDPOINT
+        )
+        return post_to_slack(bot, message, Head(*head) if head else None)
+    assert route.slack is not None
+    return send_slack(route.slack.resolve(), message)
+
+
+def mail_server(smtp: Smtp) -> SmtpServer:
+    """The mail server with its secrets looked up. Raises ConfigError for one that is not there."""
     from connectors.smtp import SmtpServer
 
     user = smtp.username
@@ -100,3 +168,156 @@ def _mail_server(smtp: Smtp) -> SmtpServer:
         starttls=smtp.starttls,
         ca_file=smtp.ca_file,
     )
+
+
+# --- looking before sending -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A message as it would be sent now. ``to`` names no secret."""
+
+    client: str
+    route: str
+    channel: str
+    to: tuple[str, ...]
+    may_be_repeat: bool
+    words: str
+    payload: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def in_words(self) -> str:
+        again = ", perhaps once more" if self.may_be_repeat else ""
+        to = ", ".join(self.to)
+        head = f"--- to {self.route} ({self.channel}: {to}) for {self.client}{again}"
+        return f"{head}\n{self.words.rstrip()}\n"
+
+
+def preview_messages(
+    project: Project, clients: Sequence[str] = (), *, again: bool = False
+) -> list[Preview]:
+    """What `send_messages` would send now; nothing is sent and nothing is marked."""
+    previews = []
+    with project.warehouse.open() as connection:
+        now = datetime.now(UTC)
+        connection.execute("begin")
+        try:
+            if again:
+                outbox.try_again(connection, now, clients)
+            for message in outbox.due(connection, now, clients):
+                route = _route_of(project, message.client, message.route)
+                head = _head(connection, message, route)
+                previews.append(_preview(message, route, is_reply=head is not None))
+        finally:
+            connection.execute("rollback")
+    return previews
+
+
+def _preview(message: outbox.Outgoing, route: Route | str, *, is_reply: bool) -> Preview:
+    to: tuple[str, ...]
+    payload: dict[str, Any]
+    if isinstance(route, str):
+        to = (f"nobody, {route}",)
+    elif message.channel == "email":
+        to = message.only or route.email
+    elif isinstance(route.slack, SlackBot):
+        to = (route.slack.channel, "in the thread" if is_reply else "a new message")
+    else:
+        to = (str(route.slack),)
+    said = message.message
+    if isinstance(said, SlackMessage):
+        payload = {"text": said.text, "blocks": list(said.blocks)}
+        if is_reply:
+            payload["reply_broadcast"] = said.to_channel
+        pictures = [name for name, _, _ in said.pictures]
+        words = _words_of(said)
+    else:
+        payload = {"subject": said.subject, "text": said.text, "html": said.html}
+        pictures = [name for name, _ in said.pictures]
+        words = f"{said.subject}\n\n{said.text}"
+    if pictures:
+        payload["pictures"] = pictures
+    return Preview(
+        message.client, message.route, message.channel, to, message.may_be_repeat, words, payload
+    )
+
+
+def _words_of(message: SlackMessage) -> str:
+    """The text of the blocks, as a reader sees it but for bold and links."""
+    rows = []
+    for block in message.blocks:
+        texts = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
+        rows += [text["text"] for text in texts if isinstance(text, dict) and "text" in text]
+    return html.unescape("\n\n".join(rows) if rows else message.text)
+
+
+# --- trying a route ---------------------------------------------------------------------------
+
+_TEST = {
+    "en": (
+        "Koers: test of the route “{route}”",
+        "This is a test. Messages about {client} over the route “{route}” arrive here. "
+        "It says nothing about any goal, and you need not do anything.",
+    ),
+    "nl": (
+        "Koers: proef van de route “{route}”",
+        "Dit is een proef. Berichten over {client} via de route “{route}” komen hier aan. "
+        "Het zegt niets over een doel, en je hoeft niets te doen.",
+    ),
+}
+
+
+def send_test(project: Project, route_name: str, clients: Sequence[str]) -> list[Delivery]:
+    """Send a message that says it is a test over a route, once for each place it leads to.
+
+    The outbox and what the route was told stay as they are. Raises ConfigError
+    when none of these clients has such a route.
+    """
+    chosen = [client for client in project.settings.clients if client.slug in clients]
+    deliveries = []
+    seen: list[Route] = []
+    for client in chosen:
+        route = client.routes.get(route_name)
+        if route is None or route in seen:  # a shared route leads to one place
+            continue
+        seen.append(route)
+        locale = route.locale or client.locale
+        subject, text = (
+            told.format(route=route_name, client=client.name) for told in _TEST[locale]
+        )
+        for channel in channels_of(route):
+            message = outbox.Outgoing(
+                f"test-{uuid.uuid4().hex}",
+                client.slug,
+                route_name,
+                channel,
+                _test_message(channel, subject, text, locale, route.unsubscribe or ""),
+                datetime.now(UTC).date(),
+                locale,
+            )
+            sent = _send(project, message, route)
+            deliveries.append(Delivery(client.slug, route_name, channel, sent.state, sent.error))
+    if not seen:
+        from flows.literals import suggest
+
+        known = sorted({name for client in chosen for name in client.routes})
+        hint = suggest(route_name, known, "there are no routes; add them to koers.yaml")
+        raise ConfigError(f'there is no route "{route_name}"; {hint}')
+    return deliveries
+
+
+def _test_message(
+    channel: Literal["slack", "email"], subject: str, text: str, locale: str, unsubscribe: str
+) -> SlackMessage | MailMessage:
+    if channel == "slack":
+        heading = {"type": "plain_text", "text": subject[:150]}
+        body = {"type": "plain_text", "text": text[:3_000]}
+        blocks = [{"type": "header", "text": heading}, {"type": "section", "text": body}]
+        return SlackMessage(html.escape(subject, quote=False), blocks)
+    page = (
+        f'<!DOCTYPE html><html lang="{locale}"><body style="font-family:sans-serif">'
+        f"<p>{html.escape(text)}</p></body></html>"
+    )
+    return MailMessage(subject, f"{text}\n", page, language=locale, unsubscribe=unsubscribe)
