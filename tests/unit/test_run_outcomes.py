@@ -86,7 +86,7 @@ def test_a_message_that_did_not_leave_makes_a_run_end_in_part(state: str, code: 
 
 def test_a_message_of_a_client_that_has_left_fails_by_itself(project: Project) -> None:
     message = Outgoing("k", "gone", "growth", "slack", SlackMessage("hi", []), DAY)
-    sent = delivery._send(project, message)
+    sent = delivery._send(project, message, delivery._route_of(project, "gone", "growth"))
     assert sent.state == "failed"
     assert "gone is no longer configured" in sent.error
 
