@@ -25,6 +25,7 @@ from sqlglot.errors import SqlglotError
 
 from connectors.tables import ALL
 from flows.killpoints import reach
+from flows.warehouse import transaction
 from flows.yaml_loader import load_yaml
 
 Materialized = Literal["view", "table"]
@@ -475,17 +476,12 @@ def build(connection: duckdb.DuckDBPyConnection, models: Sequence[SqlModel]) -> 
     """
     started = time.monotonic()
     built: list[BuiltModel] = []
-    connection.execute("begin")
-    try:
+    with transaction(connection):
         kinds = _kinds(connection)
         for model in models:
             built.append(_build_model(connection, model, kinds.get(model.name)))
             if len(built) == len(models) // 2:
                 reach("building")
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
     leftovers = sorted(set(kinds) - {model.name for model in models})
     return BuildReport(tuple(built), time.monotonic() - started, tuple(leftovers))
 
