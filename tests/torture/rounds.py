@@ -136,7 +136,7 @@ def state_of(project: Project, prepared_at: datetime | None) -> State:
         ).fetchall()
     found["reports"] = [
         (page.name, page.read_text().rstrip().endswith("</html>"))
-        for page in sorted((project.directory / "report").glob("*"))
+        for page in sorted((project.directory / "report").rglob("*.html"))
     ]
     return found
 
