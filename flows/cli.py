@@ -316,11 +316,21 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("--open", action="store_true", help="open it in the browser")
     report.add_argument("--pdf", action="store_true", help="print it too (by Chrome or Edge)")
     report.add_argument("--png", action="store_true", help="take a picture of it too")
-    add(
+    notify = add(
         "notify",
         _notify,
         "Send what waits in the outbox",
         [*stored, part.client, part.any_day, part.already_direct],
+    )
+    what = notify.add_mutually_exclusive_group()
+    what.add_argument(
+        "--dry-run", action="store_true", help="show exactly what would be sent, and send nothing"
+    )
+    what.add_argument(
+        "--test", metavar="ROUTE", help="send a message that says it is a test over one route"
+    )
+    notify.add_argument(
+        "--again", action="store_true", help="also what waits for its next try or was given up"
     )
     silence = add(
         "snooze",
@@ -938,13 +948,25 @@ def _report(asked: argparse.Namespace) -> int:
 
 
 def _notify(asked: argparse.Namespace) -> int:
-    from flows.delivery import send_messages
+    from flows.delivery import preview_messages, send_messages, send_test
     from flows.project import chosen_clients, open_project
 
     with open_project(asked.config, asked.lock_wait) as project:
         only = chosen_clients(project, asked.client) if asked.client else ()
-        deliveries = send_messages(project, only)
-        project.warehouse.publish()
+        if asked.dry_run:
+            waiting = preview_messages(project, only, again=asked.again)
+            if asked.json:
+                _say_json({"messages": [message.as_dict() for message in waiting]})
+            else:
+                for message in waiting:
+                    _say(message.in_words())
+                _say("nothing was sent" if waiting else "nothing waits to be sent")
+            return OK
+        if asked.test is not None:
+            deliveries = send_test(project, asked.test, chosen_clients(project, asked.client))
+        else:
+            deliveries = send_messages(project, only, again=asked.again)
+            project.warehouse.publish()
     if asked.json:
         _say_json({"messages": [delivery.as_dict() for delivery in deliveries]})
     else:
@@ -987,6 +1009,17 @@ def _status(asked: argparse.Namespace) -> int:
                 for s in status.sources
             ],
         )
+        if status.queue:
+            _say_table(
+                ("client", "route", "channel", "as of", "state", "attempts", "next", "error"),
+                [
+                    (
+                        q["client"], q["route"], q["channel"], q["as_of"], q["state"],
+                        q["attempts"], q["next_attempt_at"], q["error"] or None,
+                    )
+                    for q in status.queue
+                ],
+            )  # fmt: skip
         _say(status.in_words())
     return OK
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from flows import coverage
@@ -172,6 +172,7 @@ class ProjectStatus:
     warehouse: str
     sources: tuple[dict[str, Any], ...]
     outbox: dict[str, int]
+    queue: tuple[dict[str, Any], ...] = ()  # what waits, and what was given up lately
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -183,6 +184,7 @@ class ProjectStatus:
 
 def project_status(project: Project, clients: Sequence[str], today: date) -> ProjectStatus:
     from flows import readings
+    from flows.alerts.outbox import queue
 
     rows: list[dict[str, Any]] = []
     with project.warehouse.read() as connection:
@@ -204,4 +206,7 @@ def project_status(project: Project, clients: Sequence[str], today: date) -> Pro
                 "select state, count(*) from ops.outbox group by state order by state"
             ).fetchall()
         )
-    return ProjectStatus(str(project.warehouse.path), tuple(rows), outbox)
+        waiting = queue(connection, datetime.now(UTC), clients)
+    return ProjectStatus(
+        str(project.warehouse.path), tuple(rows), outbox, tuple(asdict(one) for one in waiting)
+    )
