@@ -12,7 +12,6 @@ from flows.kpis import Kpi
 from flows.targets.completeness import adjusted_ratio, adjusted_sum, completed
 from flows.targets.evaluation import FloatArray, Freshness, Series
 from flows.targets.path import sums_between, value_of
-from flows.targets.periods import ONE_DAY
 
 
 @dataclass(frozen=True)
@@ -175,12 +174,3 @@ def days_of(
             denominator, share = completed(denominator, share), np.ones(n)
             numerator = np.where(np.isnan(denominator), np.nan, numerator)
     return Days(first, numerator, denominator, share, error)
-
-
-def last_useful_day(series: Series, last: date, adjust: bool) -> date:
-    """The last day of which enough is in to say what it will come to."""
-    if not adjust or series.completeness is None:
-        return last
-    place = series.place(series.first_day, last)
-    told = np.flatnonzero(np.isfinite(series.completeness[place]))
-    return min(last, series.day_at(int(told[-1]))) if told.size else series.first_day - ONE_DAY
