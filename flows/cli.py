@@ -179,6 +179,14 @@ def make_parser() -> argparse.ArgumentParser:
 
     init = add("init", _init, "Write a commented configuration that validates", [part.output])
     init.add_argument("directory", type=Path, metavar="DIR")
+    init.add_argument(
+        "--sandbox",
+        type=Path,
+        nargs="?",
+        const=Path("demo"),
+        metavar="DIR",
+        help="for practice: with the addresses of `koers sandbox --dir DIR` (default: demo)",
+    )
     demo = add(
         "demo",
         _demo,
@@ -494,14 +502,26 @@ def _explain(error: Exception) -> int:
 def _init(asked: argparse.Namespace) -> int:
     from flows.starter import write_starter
 
-    written = write_starter(asked.directory, date.today())  # noqa: DTZ011 (the user's own day)
+    today = date.today()  # noqa: DTZ011 (the user's own day)
+    secrets = "FILE"
+    if asked.sandbox:
+        from flows.demo import point_at_sandbox, sandbox_endpoints
+
+        endpoints = sandbox_endpoints(asked.sandbox)
+        today = date.fromisoformat(endpoints["as_of"])
+        secrets = endpoints["client_secrets_file"]
+    written = write_starter(asked.directory, today)
+    if asked.sandbox:
+        point_at_sandbox(asked.directory, asked.sandbox)
     if asked.json:
         _say_json({"written": [str(path) for path in written]})
     else:
         for path in written:
             _say(f"wrote {path}")
+        _say(f"next: koers connect google --config {asked.directory} --client-secrets {secrets}")
+        if asked.sandbox:
+            return OK
         _say(
-            f"next: koers connect google --config {asked.directory} --client-secrets FILE\n"
             "      (the JSON file of an OAuth client of type Desktop app, from "
             "https://console.cloud.google.com/auth/clients),\n"
             f"      or fill in the accounts and `koers validate --config {asked.directory}`"

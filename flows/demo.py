@@ -17,7 +17,9 @@ from typing import Any
 from flows import prefect_settings
 from flows.pipeline import RunReport
 from flows.runs import daily_run
+from flows.settings import ConfigError
 from flows.summary import as_table, evaluations_as_dicts, target_rows
+from flows.yaml_edits import remove_key, set_value
 
 # a Friday in the middle of the fourth quarter, when the story is under way
 DEMO_DAY = date(2026, 11, 20)
@@ -175,6 +177,51 @@ def write_config(directory: Path, endpoints: dict[str, Any]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(Template(template.read_text()).substitute(values))
     return config
+
+
+def point_at_sandbox(config: Path, directory: Path) -> None:
+    """Change a starter's addresses into those of the sandbox whose files are in ``directory``.
+
+    Its webhook becomes a file under secrets/. Raises ConfigError when no
+    sandbox has run there.
+    """
+    endpoints = sandbox_endpoints(directory)
+    secrets = config.parent / "secrets"
+    secrets.mkdir(exist_ok=True, mode=0o700)
+    (secrets / "slack_webhook").write_text(endpoints["slack"], encoding="utf-8")
+    path = config / "koers.yaml"
+    text = path.read_text(encoding="utf-8")
+    google_ads = ("sources", "google_ads")
+    for place, value in (
+        ((*google_ads, "endpoint"), endpoints["google_ads"]),
+        ((*google_ads, "ca_file"), endpoints["ca_file"]),
+        (("sources", "ga4", "endpoint"), endpoints["ga4_grpc"]),
+        (("sources", "ga4", "admin_endpoint"), endpoints["ga4_admin"]),
+        (("sources", "search_console", "endpoint"), endpoints["search_console"]),
+        (("sources", "ecb", "endpoint"), endpoints["ecb"]),
+        (("routes", "team", "slack"), "file:secrets/slack_webhook"),
+        (("smtp", "host"), endpoints["smtp"]["host"]),
+    ):
+        text = set_value(text, place, json.dumps(value))
+    text = set_value(text, ("smtp", "port"), str(endpoints["smtp"]["port"]))
+    for login in ("username", "password"):
+        text = remove_key(text, ("smtp", login))
+    path.write_text(text, encoding="utf-8")
+
+
+def sandbox_endpoints(directory: Path) -> dict[str, Any]:
+    """Where the sandbox with its files in ``directory`` listens, or did when it last ran."""
+    from connectors.sandbox.server import ENDPOINTS_FILE
+
+    path = directory / "sandbox" / ENDPOINTS_FILE
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}; "
+            f"start `koers sandbox --dir {directory}` first"
+        ) from error
+    return told
 
 
 def serve_sandbox(

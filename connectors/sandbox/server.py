@@ -36,6 +36,8 @@ from connectors.sandbox.world import Scale, World
 
 DEMO_DAY = date(2026, 11, 20)
 SLACK_WEBHOOK_PATH = "/services/T0SANDBOX/B0SANDBOX/koers"
+# in the state folder: what `--json` prints, for who comes later
+ENDPOINTS_FILE = "endpoints.json"
 
 # a call that is stalled by a fault keeps its thread
 _GRPC_THREADS = 32
@@ -187,6 +189,9 @@ class Sandbox:
             },
         }
         site.endpoints = self.endpoints
+        told = self.state_dir / ENDPOINTS_FILE
+        told.touch(mode=0o600)
+        told.write_text(json.dumps(self.endpoints, indent=2), encoding="utf-8")
 
     def _add_google_ads(self, server: Any) -> None:
         from connectors.sandbox.google_ads_server import add_google_ads

@@ -15,7 +15,6 @@ from tests.e2e.morning import (
     SandboxProcess,
     ended,
     koers,
-    replace_once,
     start,
 )
 
@@ -23,19 +22,6 @@ DAY = "2026-11-20"
 FROM, TO = "2026-11-10", "2026-11-16"
 TULP = ("--accounts", "333-333-3333", "--properties", "322222222",
         "--sites", "https://www.tulpenthee.example/")  # fmt: skip
-
-
-def point_at(sandbox: SandboxProcess, project: Project) -> None:
-    """What one writes to reach the sandbox and not Google; a real user skips this."""
-    told = sandbox.endpoints
-    replace_once(
-        project.config / "koers.yaml",
-        "  # GA4 and Search Console use the login of google_ads.",
-        f'    endpoint: "{told["google_ads"]}"\n    ca_file: "{told["ca_file"]}"\n'
-        f'  ga4: {{endpoint: "{told["ga4_grpc"]}", admin_endpoint: "{told["ga4_admin"]}"}}\n'
-        f'  search_console: {{endpoint: "{told["search_console"]}"}}\n'
-        "  # GA4 and Search Console use the login of google_ads.",
-    )
 
 
 def sign_in(process: subprocess.Popen[str]) -> Ran:
@@ -56,8 +42,7 @@ def test_a_newcomer_gets_from_nothing_to_a_report(vendors: SandboxProcess, tmp_p
     project = Project(tmp_path)
     secrets = vendors.endpoints["client_secrets_file"]
 
-    made = koers("init", str(project.config))
-    point_at(vendors, project)
+    made = koers("init", str(project.config), "--sandbox", str(vendors.directory))
     too_early = project.koers("check", "--as-of", DAY)
     connected = sign_in(
         start("connect", "google", "--config", str(project.config), "--no-browser",
@@ -74,10 +59,9 @@ def test_a_newcomer_gets_from_nothing_to_a_report(vendors: SandboxProcess, tmp_p
     assert "GOOGLE_CLIENT_ID is not set" in too_early.err
     assert "✓ 333-333-3333  Tulp & Thee  EUR, Europe/Amsterdam" in connected.out
     assert valid.out.endswith("no mistakes found\n")
-    # mail and Slack of the starter are still to be filled in, the accounts are not
     assert {row["outcome"] for row in checked.told["connections"]} == {"fine"}
     around = [row for row in checked.told["surroundings"] if row["outcome"] == "failed"]
-    assert {row["source"] for row in around} == {"mail", "Slack"}
+    assert around == []
     loaded = project.rows(
         "select account_id, min(date_day)::text, max(date_day)::text "
         "from raw.google_ads__campaign_day group by all"
@@ -86,6 +70,15 @@ def test_a_newcomer_gets_from_nothing_to_a_report(vendors: SandboxProcess, tmp_p
     cost = project.rows("select sum(cost_micros) from raw.google_ads__campaign_day")
     assert cost == [(cost_of_the_world(),)]
     assert "<html" in project.report("example")
+
+
+def test_practice_needs_a_sandbox_that_ran(tmp_path: Path) -> None:
+    told = koers("init", str(tmp_path / "config"), "--sandbox", str(tmp_path / "none"))
+
+    assert told.code == 2
+    assert "none/sandbox/endpoints.json cannot be read" in told.err
+    assert f"start `koers sandbox --dir {tmp_path / 'none'}` first" in told.err
+    assert not (tmp_path / "config").exists()
 
 
 def cost_of_the_world() -> int:
