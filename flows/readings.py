@@ -22,7 +22,13 @@ from flows.models import CheckResult
 from flows.report.model import SourceState
 from flows.settings import Client, Target
 from flows.targets.cube import Column, Converted, KpiCube, add_rows
-from flows.targets.evaluation import BoolArray, Evaluation, FloatArray, Freshness
+from flows.targets.evaluation import (
+    AccountProblem,
+    BoolArray,
+    Evaluation,
+    FloatArray,
+    Freshness,
+)
 from flows.targets.status import FORGOTTEN_AFTER_DAYS, Earlier
 from flows.warehouse import transaction
 from flows.windows import days_between
@@ -530,7 +536,9 @@ def freshness_of(target: Target, kpi: Kpi, states: Sequence[SourceState], as_of:
         and (accounts is None or s.account_id in accounts)
     ]  # fmt: skip
     problems = tuple(
-        f"{s.account_name} ({s.source}): {s.problem}" for s in in_scope if s.problem is not None
+        AccountProblem(s.account_name, s.source, s.problem)
+        for s in in_scope
+        if s.problem is not None
     )
     missing = tuple(sorted({day for s in in_scope for day in s.missing_days}))
     since = max((s.since for s in in_scope if s.since is not None), default=None)

@@ -7,7 +7,7 @@ from datetime import date
 from functools import partial
 
 from flows.alerts.digest import DataNews, Digest, DigestItem
-from flows.report import formats, outlook, words
+from flows.report import formats, outlook, problems, words
 from flows.report.formats import Language
 from flows.report.page import (
     Badge,
@@ -287,7 +287,7 @@ def troubled_accounts(digest: Digest) -> list[AccountLine]:
     for state in digest.sources:
         status = source_status(state, digest.locale)
         if status.tone != "good":
-            problem = formats.problem_text(state.problem) if state.problem else ""
+            problem = problems.in_words(state.problem, digest.locale) if state.problem else ""
             if state.missing_days and not state.problem:
                 problem = formats.day_ranges(state.missing_days, digest.locale)
             found.append(

@@ -169,7 +169,7 @@ def _late(views: Sequence[ClientView], language: Language) -> list[LateRow]:
             status = page.source_status(state, language)
             if status.tone == "good":
                 continue
-            notes = [formats.problem_text(state.problem)] if state.problem else []
+            notes = page.problem_notes(state, language)
             if state.missing_days:
                 told = formats.day_ranges(state.missing_days, language)
                 notes.append(f"{words.say('col_missing', language)}: {told}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
-from flows.report import charts, formats, outlook, small_charts, words
+from flows.report import charts, formats, outlook, problems, small_charts, words
 from flows.report.dress import Dress
 from flows.report.formats import Language
 from flows.report.kpi_figure import KpiFigure
@@ -343,6 +343,13 @@ def source_status(state: SourceState, language: Language) -> Badge:
         n = len(state.missing_days)
         return Badge(words.say("days_missing", language, n=n), "▲", "warn")
     return Badge(words.say("up_to_date", language), "✓", "good")
+
+
+def problem_notes(state: SourceState, language: Language) -> list[str]:
+    """Why an account could not be read; empty where it could."""
+    if not state.problem:
+        return []
+    return [words.capital(problems.in_words(state.problem, language))]
 
 
 def account_name(state: SourceState, limit: int = formats.NAME_LIMIT) -> str:
@@ -1160,7 +1167,7 @@ def counts(evaluations: list[Evaluation], language: Language) -> list[Count]:
 
 def _source(state: SourceState, view: ClientView, language: Language) -> SourceRow:
     status = source_status(state, language)
-    notes = [formats.problem_text(state.problem)] if state.problem else []
+    notes = problem_notes(state, language)
     notes += [words.capital(formats.name(words.note(note, language), 240)) for note in state.notes]
     loaded = ""
     if state.last_loaded_at is not None:

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from flows.kpis import Kpi
-from flows.report import formats
+from flows.report import formats, problems
 from flows.report.formats import Language
 from flows.report.model import Noticed, TargetView
 from flows.settings import Goal, Period, Target
@@ -1418,6 +1418,11 @@ def reason(
             amount = details.get(name)
             if isinstance(amount, int | float):
                 values[name] = formats.money(amount, evaluation.currency_code, language, digits=0)
+    if "said" in details:  # the account apart from its problem; older verdicts have them in one
+        told = f"{values['account']}: {problems.in_words(str(details['said']), language)}"
+        if others := details.get("others"):
+            told += f" ({say('left_out_sources', language, n=others)})"
+        values["problem"] = ended(told)
     if "days" in details:
         values["days_told"] = say("days", language, n=details["days"])
     told = capital(phrase.format_map(_Forgiving(values)))
@@ -1494,9 +1499,17 @@ def _detail(key: str, detail: str | int | float, language: Language) -> str:
         try:
             return formats.day(date.fromisoformat(detail), language)
         except ValueError:
-            told = formats.problem_text(detail) if key == "problem" else formats.name(detail, 200)
-            return told if key != "problem" or told.endswith((".", "…", "!", "?")) else told + "."
+            return (
+                ended(problems.in_words(detail, language))
+                if key == "problem"
+                else (formats.name(detail, 200))
+            )
     return formats.quantity(float(detail), "count", language)
+
+
+def ended(told: str) -> str:
+    """A sentence with its full stop, if it has none."""
+    return told if told.endswith((".", "…", "!", "?")) else f"{told}."
 
 
 def relative_day(day: date, as_of: date, language: Language) -> str:

@@ -156,6 +156,18 @@ def _stored(value: float | None) -> float:
 
 
 @dataclass(frozen=True)
+class AccountProblem:
+    """Why an account could not be read; ``said`` is the error in the log's own words."""
+
+    account: str
+    source: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.account} ({self.source}): {self.said}"
+
+
+@dataclass(frozen=True)
 class Freshness:
     """Where the data stands that a target rests on.
 
@@ -163,7 +175,7 @@ class Freshness:
     (None: never); ``expected_through`` the day it should have come to by now;
     ``missing_days`` days before ``through`` that were not loaded, or that came
     in empty although their neighbours did not. ``problems`` says per account
-    what failed, for people. ``since`` is the first day that was ever loaded for
+    what failed. ``since`` is the first day that was ever loaded for
     every account in scope (None: not known): days of a target before it are
     missing, not zero. ``read_as_of`` is the last day as of which every account in
     scope was read (None: not known): figures do not settle while nobody reads them.
@@ -172,7 +184,7 @@ class Freshness:
     through: date | None
     expected_through: date
     missing_days: tuple[date, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[AccountProblem, ...] = ()
     since: date | None = None
     read_as_of: date | None = None
 

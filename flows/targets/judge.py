@@ -417,7 +417,13 @@ class _Judge:
         through, expected = self.freshness.through, self.expected_through
         problem: Details = {}
         if self.freshness.problems:
-            problem = {"problem": "; ".join(self.freshness.problems)}
+            first, *others = self.freshness.problems
+            problem = {
+                "problem": "; ".join(map(str, self.freshness.problems)),
+                "account": first.account,
+                "said": first.said,
+                "others": len(others),
+            }
         if through is None:
             return "no_data", "account_failed" if problem else "nothing_loaded", problem
         if through < expected:

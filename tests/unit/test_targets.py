@@ -22,7 +22,7 @@ from flows.targets import (
     period_of,
     trailing_values,
 )
-from flows.targets.evaluation import DaySums, Evaluation, Freshness, Series
+from flows.targets.evaluation import AccountProblem, DaySums, Evaluation, Freshness, Series
 from flows.targets.intervals import minimum_of_rate
 from flows.targets.status import Earlier
 from flows.targets.versions import version_of
@@ -341,18 +341,28 @@ def test_the_first_day_has_nothing_to_count_yet() -> None:
     assert only(judge(LEVEL, CTR, GOOD, OCT))[2]["days"] == 0
 
 
+DENIED = AccountProblem("444", "google_ads", "denied (USER_PERMISSION_DENIED)")
+
+
 @pytest.mark.parametrize(
     ("freshness", "status", "reason"),
     [
         ({"through": None}, "no_data", "nothing_loaded"),
-        ({"through": None, "problems": ("444: denied",)}, "no_data", "account_failed"),
+        ({"through": None, "problems": (DENIED,)}, "no_data", "account_failed"),
         ({"through": date(2026, 11, 17)}, "stale", "stale"),
-        ({"through": date(2026, 11, 17), "problems": ("444",)}, "stale", "account_failed"),
+        ({"through": date(2026, 11, 17), "problems": (DENIED,)}, "stale", "account_failed"),
         ({"through": date(2026, 11, 17), "expected": date(2026, 11, 17)}, "on_track", "on_level"),
     ],
 )
 def test_late_data_is_never_a_success(freshness: dict[str, Any], status: str, reason: str) -> None:
     assert only(judge(LEVEL, CTR, GOOD, DAY, **freshness))[:2] == (status, reason)
+
+
+def test_a_verdict_keeps_the_account_apart_from_what_is_wrong_with_it() -> None:
+    other = AccountProblem("555", "ga4", "slow (deadline_exceeded)")
+    details = only(judge(LEVEL, CTR, GOOD, DAY, through=None, problems=(DENIED, other)))[2]
+    assert details["problem"] == f"{DENIED}; {other}"
+    assert (details["account"], details["said"], details["others"]) == ("444", DENIED.said, 1)
 
 
 def test_days_after_the_last_complete_one_do_not_count() -> None:
