@@ -94,7 +94,7 @@ def data_findings(
         past: Details = {"deadline": deadline.isoformat(), "n": (as_of - deadline).days}
         return [DataFinding("deadline_past", "warning", client.slug, target.id, "period", past)]
     series = total if total is not None else cube.series(target.where)
-    found = _scope_findings(target, kpi, cube, series)
+    found = _scope_findings(target, kpi, cube, series, freshness)
     if not found:
         parts: Sequence[Series] = ()
         if target.for_each:
@@ -119,8 +119,15 @@ _Found = list[tuple[Code, Severity, str, Details]]
 # --- the scope --------------------------------------------------------------------------------
 
 
-def _scope_findings(target: Target, kpi: Kpi, cube: KpiCube, series: Series) -> _Found:
-    """Filters that match nothing, or why there is nothing to measure at all."""
+def _scope_findings(
+    target: Target, kpi: Kpi, cube: KpiCube, series: Series, freshness: Freshness
+) -> _Found:
+    """Filters that match nothing, or why there is nothing to measure at all.
+
+    That an account in scope could not be read is told with the verdict: that it
+    has no rows then says nothing of the filter.
+    """
+    unread = freshness.through is None and bool(freshness.problems)
     is_told = bool(series.known(kpi.is_sum).any())
     if not is_told and not (cube.cells and cube.series({}).known(kpi.is_sum).any()):
         return [("no_kpi_data", "warning", "kpi", {"kpi_name": kpi.name})]
@@ -128,7 +135,7 @@ def _scope_findings(target: Target, kpi: Kpi, cube: KpiCube, series: Series) -> 
     for dimension, wanted in target.where.items():
         names = {name for name in cube.columns[dimension].names if name}
         for value in wanted:
-            if value not in names:
+            if value not in names and not (unread and dimension == "account_id"):
                 details: Details = {"key": dimension, "value": value}
                 near = _near(value, sorted(names))
                 if near:
@@ -136,7 +143,7 @@ def _scope_findings(target: Target, kpi: Kpi, cube: KpiCube, series: Series) -> 
                 else:
                     details["known"] = listed([quoted(name, 40) for name in sorted(names)], 5)
                 found.append(("nothing_matches", "warning", f"where.{dimension}", details))
-    if found or is_told:
+    if found or is_told or unread:
         return found
     if not cube.mask(target.where).any():
         scope = " and ".join(f"{key} {listed(values)}" for key, values in target.where.items())

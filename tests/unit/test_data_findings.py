@@ -17,7 +17,7 @@ from flows.data_findings import Code, DataFinding, data_findings, told_where
 from flows.kpis import load_kpis, sql_dir
 from flows.settings import Client, Target, load_settings
 from flows.targets.cube import KpiCube
-from flows.targets.evaluation import Freshness
+from flows.targets.evaluation import AccountProblem, Freshness
 from flows.warehouse import Warehouse
 from tests.unit.config_folder import KOERS, target, write
 
@@ -224,6 +224,17 @@ def test_filters_that_match_nothing_together_are_told_as_one(tmp_path: Path) -> 
     (told,) = find(tmp_path, cube(0.03, cells=[BRAND, FEED]), where=where)
     assert (told.code, told.place) == ("nothing_matches_together", "where")
     assert told.details == {"scope": "campaign_name Feed and channel_type SEARCH"}
+
+
+def test_an_account_that_could_not_be_read_is_not_a_filter_that_matches_nothing(
+    tmp_path: Path,
+) -> None:
+    denied = AccountProblem("Fietsgoed België", "google_ads", "denied (USER_PERMISSION_DENIED)")
+    unread = Freshness(None, AS_OF - timedelta(days=1), problems=(denied,))
+    where = '{account_id: "4444444444"}'
+    data = cube(0.03, cells=[{**BRAND, "account_id": "1111111111"}])
+    assert "nothing_matches" in codes(find(tmp_path, data, where=where))
+    assert "nothing_matches" not in codes(find(tmp_path, data, unread, where=where))
 
 
 def test_a_kpi_without_any_figure_is_told(tmp_path: Path) -> None:
