@@ -93,11 +93,13 @@ def main() -> None:
             profiler = cProfile.Profile()
             if told.profile and attempt == "again":
                 profiler.enable()
+            began = time.perf_counter()
             page, reading, writing = write(project)
+            wall = time.perf_counter() - began
             profiler.disable()
             print(
                 f"{attempt}: {page.stat().st_size:,} bytes; {reading:.1f} CPU s to read and judge, "
-                f"{writing:.1f} CPU s to draw and write"
+                f"{writing:.1f} CPU s to draw and write; {wall:.1f} s in all"
             )
         html = page.read_text(encoding="utf-8")
         drawn = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
