@@ -509,6 +509,7 @@ class KoersReader(FileReader):
             default = self.root / str(shapes.KoersFile.model_fields[key].default)
             values[key] = self.read(root, key, "", self.path, default)
         values["landing_retention_days"] = self.read(root, "landing_retention", "", read.days, 90)
+        values["report_url"] = self.read(root, "report_url", "", read.folder_url, None)
         values["report_keep_days"] = self.read(root, "report_keep", "", read.days, 90)
         values["locale"] = self.locale(root, "") or "nl"
         values["brand"] = self.brand(root)

@@ -530,6 +530,17 @@ def url(node: Node) -> str:
     return text
 
 
+def folder_url(node: Node) -> str:
+    """A folder that people open in a browser, without the slash at its end."""
+    expected = "expected the address of a folder, such as https://reports.example.nl/koers"
+    text = scalar_text(node, expected)
+    if not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+(/[!-;=?-~]*)?", text) or len(text) > 800:
+        raise Wrong(f"{quoted(text)} is not a web address", expected)
+    if "?" in text or "#" in text:
+        raise Wrong(f"{quoted(text)} is a page and not a folder", expected)
+    return text.rstrip("/")
+
+
 def customer_id(node: Node) -> str:
     """A Google Ads customer id: ten digits, dashes dropped."""
     expected = "expected ten digits such as 123-456-7890"

@@ -414,6 +414,7 @@ class Settings(Model):
     landing: Path
     landing_retention_days: int = 90
     report_dir: Path
+    report_url: str | None = None  # of report_dir, for who has no access to the disk
     report_keep_days: int = 90
     locale: Literal["nl", "en"] = "nl"  # of the overview of all clients
     brand: Brand = Brand()

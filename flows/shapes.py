@@ -252,6 +252,11 @@ class KoersFile(Shape):
         "90 days", description="After this long, old landing files are folded into one"
     )
     report_dir: Text = Field("report", description="Folder for the reports")
+    report_url: Annotated[str, Field(pattern=r"^https?://.+$")] | None = Field(
+        None,
+        description="Where people find that folder in a browser; messages link to it",
+        examples=["https://reports.example.nl/koers"],
+    )
     report_keep: Days = Field("90 days", description="How long the dated copies of reports stay")
     locale: Locale = Field("nl", description="Language of the overview of all clients")
     brand: Brand | None = Field(None, description="Name, logo and colours of the agency")

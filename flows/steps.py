@@ -207,7 +207,7 @@ def evaluate_targets(
             project, connection, clients, as_of,
             explained=audience.hears_of, closing=audience.closing(),
         )  # fmt: skip
-    told = audience.news(views, news.report_links(project, clients))
+    told = audience.news(views, news.report_links(project.settings, clients))
     dress = dress_of(project.settings.brand)
     # drawing the charts of a message takes a while: nobody waits for the warehouse meanwhile
     messages = [

@@ -26,10 +26,9 @@ from flows.alerts.machine import (
 )
 from flows.alerts.state import RouteState, load_states, save_state
 from flows.holiday_days import holiday_days
-from flows.project import Project
 from flows.report.dress import Dress
 from flows.report.model import ClientView
-from flows.settings import Client
+from flows.settings import Client, Settings
 from flows.targets.evaluation import Evaluation
 
 
@@ -204,6 +203,7 @@ def tell(
         save_state(connection, one.client, one.route, one.state, one.as_of, now)
 
 
-def report_links(project: Project, clients: Iterable[str]) -> dict[str, str]:
-    """By client where its report lies."""
-    return {slug: str(project.settings.report_dir / f"{slug}.html") for slug in clients}
+def report_links(settings: Settings, clients: Iterable[str]) -> dict[str, str]:
+    """By client where its report is: on the web when it is served there, else on the disk."""
+    folder = settings.report_url or str(settings.report_dir)
+    return {slug: f"{folder}/{slug}.html" for slug in clients}

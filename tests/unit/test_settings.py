@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from flows.alerts.news import report_links
 from flows.literals import CURRENCIES
 from flows.settings import (
     ConfigError,
@@ -1033,6 +1034,38 @@ def test_a_retention_that_is_no_number_of_days_is_refused(tmp_path: Path) -> Non
 
     assert found.place == "landing_retention"
     assert "expected a number of days such as 28d" in found.expected
+
+
+def test_reports_can_have_an_address_on_the_web(tmp_path: Path) -> None:
+    said = "report_url: https://reports.example.nl/koers/\n"
+    assert loaded(tmp_path, KOERS, a=target()).report_url is None
+    settings = loaded(tmp_path, KOERS + said, a=target())
+    assert settings.report_url == "https://reports.example.nl/koers"
+
+
+@pytest.mark.parametrize(
+    ("said", "link"),
+    [("report_url: https://reports.example.nl/\n", "https://reports.example.nl/shop.html"),
+     ("", "{root}/report/shop.html")],
+)  # fmt: skip
+def test_messages_link_to_where_people_find_the_report(
+    tmp_path: Path, said: str, link: str
+) -> None:
+    settings = loaded(tmp_path, KOERS + said, shop=target())
+    found = report_links(settings, ["shop"])
+    assert found == {"shop": link.format(root=settings.root)}
+
+
+@pytest.mark.parametrize(
+    "said", ["/srv/reports", "ftp://x.nl", "https://x.nl/?a=1", '"https://x.nl/ a"', "javascript:1"]
+)
+def test_an_address_that_is_no_folder_on_the_web_is_refused(tmp_path: Path, said: str) -> None:
+    write(tmp_path, f"{KOERS}report_url: {said}\n", a=target())
+
+    (found,) = validate(tmp_path, CATALOGUE)
+
+    assert found.place == "report_url"
+    assert "https://reports.example.nl/koers" in found.expected
 
 
 # --- which tables are read ------------------------------------------------------------------------
