@@ -303,7 +303,8 @@ def send_test(project: Project, route_name: str, clients: Sequence[str]) -> list
         from flows.literals import suggest
 
         known = sorted({name for client in chosen for name in client.routes})
-        hint = suggest(route_name, known, "there are no routes; add them to koers.yaml")
+        nothing = "" if known else "there are no routes; add them to koers.yaml"
+        hint = suggest(route_name, known, nothing)
         raise ConfigError(f'there is no route "{route_name}"; {hint}')
     return deliveries
 
