@@ -394,6 +394,8 @@ class _Judge:
         if projection is not None and projection.probability is not None:
             before = earlier.status if is_remembered(earlier, self.as_of) else None
             seen = status_by_odds(projection.probability, self.target.tuning, before)
+            if seen == "off_track" and self.keeps_its_path(how, reading):
+                seen = "at_risk"
             details["season"] = projection.season
         else:
             seen = self.by_interval(status, how, reading)
@@ -405,13 +407,29 @@ class _Judge:
 
     def by_interval(self, status: Status, how: Standing, reading: _Reading) -> Status:
         """Without odds: off track is what is beyond its bound for all that the data can say."""
-        interval = reading.interval
-        if how == "on" or interval is None:
+        if how == "on" or reading.interval is None:
             return status
-        low, high = self.limits(reading.judged.last)
+        return "off_track" if self.is_beyond(reading.judged.last, reading.interval) else "at_risk"
+
+    def keeps_its_path(self, how: Standing, reading: _Reading) -> bool:
+        """Whether a goal from–to is on the path that was agreed, for all that the data can say.
+
+        Until the path has risen by more than chance moves the value, no data can tell
+        a plan that works from one that does not: the odds are then low all the same.
+        """
+        if self.target.goal.kind != "from_to":
+            return False
+        if how == "on":
+            return True
+        interval = reading.interval
+        return interval is not None and not self.is_beyond(reading.judged.last, interval)
+
+    def is_beyond(self, last: date, interval: Interval) -> bool:
+        """Whether all of the interval lies on the wrong side of what is asked for by now."""
+        low, high = self.limits(last)
         below = low is not None and interval.high < low
         above = high is not None and interval.low > high
-        return "off_track" if below or above else "at_risk"
+        return below or above
 
     def lateness(self) -> tuple[Status, str, Details] | None:
         through, expected = self.freshness.through, self.expected_through

@@ -24,6 +24,7 @@ from flows.alerts import outbox
 from flows.alerts.digest import Digest, DigestItem
 from flows.project import Project as Opened
 from flows.project import open_project
+from flows.report import digest_lines, words
 from flows.views import read_for, views_of
 from tests.e2e.morning import (
     FIRST_DAY,
@@ -153,8 +154,11 @@ def on_paper(told: Sequence[Told]) -> str:
 
 def _message(digest: Digest) -> list[str]:
     what = "first" if digest.is_first else digest.cadence
-    lines = [f"{digest.as_of:%a %Y-%m-%d} {what}"]
-    lines += [f"  {_item(item)}" for item in digest.changed]
+    lines = [f"{digest.as_of:%a %Y-%m-%d} {what}", f"  “{digest_lines.subject(digest)}”"]
+    for item in digest.changed:
+        said = digest_lines.line(item, digest)
+        change = f" ({said.change})" if said.change else ""
+        lines += [f"  {_item(item)}", f"    {words.capital(said.word)}{change}: {said.reason}"]
     for one in digest.data:
         name = f"{one.account.source}/{one.account.account_id}" if one.account else "no account"
         lines.append(f"  data {one.kind}: {name} ({', '.join(one.target_ids)})")

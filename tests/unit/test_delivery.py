@@ -175,5 +175,5 @@ def test_a_test_message_says_so_and_leaves_the_outbox_alone(
         assert connection.execute("select count(*) from ops.outbox").fetchall() == [(0,)]
     with pytest.raises(ConfigError, match='did you mean "growth"'):
         send_test(project, "growht", ["shop"])
-    with pytest.raises(ConfigError, match='no route "nope"; expected .*growth'):
+    with pytest.raises(ConfigError, match=r'no route "nope"; expected .*growth'):
         send_test(project, "nope", ["shop"])

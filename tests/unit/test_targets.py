@@ -261,9 +261,22 @@ def test_a_ramp_that_hits_its_goal_is_never_shown_as_behind() -> None:
         (told,) = judge(a_target, CTR, rows, OCT + timedelta(days=n))
         assert told.value == pytest.approx(told.expected), n
         assert (told.details["standing"], told.reason) == ("on", "on_path"), n
+        assert told.status != "off_track", n
     (told,) = judge(a_target, CTR, rows, JAN)
     assert (told.status, told.reason, told.goal) == ("achieved", "goal_met", 0.05)
     assert told.value == pytest.approx(0.05)
+
+
+def test_a_path_is_left_only_when_chance_does_not_explain_it() -> None:
+    a_target = target(goal(from_=0.03, to=0.05), measure=Measure(window_days=28))
+    flat = days(date(2026, 7, 1), date(2026, 12, 31), lambda i: 30 + (i * 7) % 5 - 2, 1000)
+    # a week in the path has risen by 0.03 points, and 28,000 impressions tell 0.2 apart
+    (early,) = judge(a_target, CTR, flat, date(2026, 10, 8))
+    assert (early.status, early.reason) == ("at_risk", "near_path")
+    assert early.probability is not None and early.probability < 0.3
+    # half way it has risen by 0.8
+    (later,) = judge(a_target, CTR, flat, date(2026, 11, 16))
+    assert (later.status, later.reason) == ("off_track", "off_path")
 
 
 def test_a_trailing_window_counts_the_days_before_the_start_as_the_level_it_started_from() -> None:
