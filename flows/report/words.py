@@ -311,6 +311,7 @@ GOAL: dict[str, dict[str, str]] = {
     "from_to": {"en": "from {a} to {b}", "nl": "van {a} naar {b}"},
     "between": {"en": "between {a} and {b}", "nl": "tussen {a} en {b}"},
     "maintain": {"en": "hold {a} (±{b})", "nl": "{a} vasthouden (±{b})"},
+    "maintained": {"en": "{a} (±{b})", "nl": "{a} (±{b})"},  # within a sentence of its own
 }
 
 # The dimensions that a target can be split by: (one, more).
@@ -1212,9 +1213,18 @@ def kpi_label(kpi: Kpi, language: Language) -> str:
 
 
 def goal(
-    target_goal: Goal, kpi: Kpi, language: Language, currency: str | None, *, bare: bool = False
+    target_goal: Goal,
+    kpi: Kpi,
+    language: Language,
+    currency: str | None,
+    *,
+    bare: bool = False,
+    inside: bool = False,
 ) -> str:
-    """`at least 4`, `from 3% to 5%`; ``bare`` leaves out the ± of a goal to hold."""
+    """`at least 4`, `from 3% to 5%`.
+
+    ``bare`` leaves out the ± of a goal to hold; ``inside`` a sentence it is no verb.
+    """
 
     def told(value: float | None) -> str:
         return formats.quantity(
@@ -1235,7 +1245,8 @@ def goal(
     )
     if target_goal.kind == "maintain" and (bare or not target_goal.within):
         return told(one)
-    return GOAL[target_goal.kind][language].format(a=told(one), b=b)
+    key = "maintained" if inside and target_goal.kind == "maintain" else target_goal.kind
+    return GOAL[key][language].format(a=told(one), b=b)
 
 
 def rests_on_settled(evaluation: Evaluation) -> bool:
@@ -1386,7 +1397,8 @@ def reason(
     }.get(evaluation.reason)
     n = counted if isinstance(counted, int | float) else None
     phrase = pick(REASON[key][language], n)
-    bare_goal = goal(target.goal, kpi, language, evaluation.currency_code or currency)
+    money = evaluation.currency_code or currency
+    bare_goal = goal(target.goal, kpi, language, money, inside=True)
     # a count stands at the head of a pace sentence and needs its noun
     told_value = value(evaluation, kpi, language, currency)
     if evaluation.reason.endswith("_pace") and kpi.unit == "count":
