@@ -55,39 +55,69 @@ def send_messages(
     warehouse is free while a message is on its way. ``again``: also what still
     has to wait its turn, and what was given up lately (see outbox.try_again).
     """
+    deliveries = []
     with project.warehouse.open() as connection:
         now = datetime.now(UTC)
-        if again:
-            with transaction(connection):
+        with transaction(connection):
+            if again:
                 outbox.try_again(connection, now, clients)
+            for message, handed in _give_up(project, connection, now, clients):
+                deliveries.append(_delivery(message, "unknown", outbox.DIED, handed))
         waiting = deque(outbox.due(connection, now, clients))
-    deliveries = []
     while waiting:
         message = waiting.popleft()
         route = _route_of(project, message.client, message.route)
         with project.warehouse.open() as connection, transaction(connection):
-            outbox.mark_sending(connection, message.key, datetime.now(UTC))
+            is_ours = outbox.mark_sending(connection, message, datetime.now(UTC))
             head = _head(connection, message, route)
+        if not is_ours:  # another process sends it
+            continue
         reach("sending")
         sent = _send(project, message, route, head)
         reach("sent")
         with project.warehouse.open() as connection, transaction(connection):
             now = datetime.now(UTC)
             state = outbox.mark(connection, message.key, sent, now)
-            handed: list[outbox.Outgoing] = []
-            if isinstance(route, Route) and route.fallback is not None:
-                to = _route_of(project, message.client, route.fallback)
-                if isinstance(to, Route):
-                    handed = outbox.hand_over(
-                        connection, message.key, to.name, channels_of(to), now
-                    )
+            handed = _hand_over(project, connection, message, now)
         waiting.extend(handed)
-        handed_to = handed[0].route if handed else ""
-        deliveries.append(
-            Delivery(message.client, message.route, message.channel, state, sent.error, handed_to)
-        )
-        log.info("%s", deliveries[-1].in_words())
+        deliveries.append(_delivery(message, state, sent.error, handed))
     return deliveries
+
+
+def _give_up(
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    now: datetime,
+    clients: Sequence[str],
+) -> list[tuple[outbox.Outgoing, list[outbox.Outgoing]]]:
+    """The messages that their senders died of too often, and what goes to a fallback instead."""
+    given_up = outbox.give_up(connection, now, clients)
+    return [(one, _hand_over(project, connection, one, now)) for one in given_up]
+
+
+def _hand_over(
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    message: outbox.Outgoing,
+    now: datetime,
+) -> list[outbox.Outgoing]:
+    """Queue for the route's fallback what will not be tried any more."""
+    route = _route_of(project, message.client, message.route)
+    if not isinstance(route, Route) or route.fallback is None:
+        return []
+    to = _route_of(project, message.client, route.fallback)
+    if not isinstance(to, Route):
+        return []
+    return outbox.hand_over(connection, message.key, to.name, channels_of(to), now)
+
+
+def _delivery(
+    message: outbox.Outgoing, state: str, error: str, handed: Sequence[outbox.Outgoing]
+) -> Delivery:
+    handed_to = handed[0].route if handed else ""
+    told = Delivery(message.client, message.route, message.channel, state, error, handed_to)
+    log.info("%s", told.in_words())
+    return told
 
 
 def channels_of(route: Route) -> tuple[Literal["slack", "email"], ...]:
@@ -206,6 +236,7 @@ def preview_messages(
         try:
             if again:
                 outbox.try_again(connection, now, clients)
+            _give_up(project, connection, now, clients)
             for message in outbox.due(connection, now, clients):
                 route = _route_of(project, message.client, message.route)
                 head = _head(connection, message, route)

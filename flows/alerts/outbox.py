@@ -7,13 +7,14 @@ after every change of state::
 
     begin; enqueue(...); commit
     for message in due(connection, now):
-        begin; mark_sending(connection, message.key, now); commit
+        begin; mark_sending(connection, message, now); commit   # unless somebody else did
         sent = send(...)                        # without the warehouse's lock
         begin; mark(connection, message.key, sent, now)
         hand_over(connection, message.key, ..., now); commit
 
-What is refused for good, or has twice stayed without an answer, is handed over
-to the fallback of its route: once, never from there to another.
+What is refused for good, has twice stayed without an answer, or was given up
+because its senders died, is handed over to the fallback of its route: once,
+never from there to another.
 
 Times are aware; they are stored as UTC without a zone.
 """
@@ -24,7 +25,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,6 +59,7 @@ State = Literal["pending", "sending", "sent", "unknown", "failed"]
 # Growing waits; a run comes by once a day, so the later ones matter to `serve` alone.
 WAITS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720))
 MAX_ATTEMPTS = 8
+DIED = f"gave up after {MAX_ATTEMPTS} attempts: each time Koers ended before it knew the answer"
 # An answer that stayed away may still have been a delivery: asked once more, never again.
 MAX_UNKNOWNS = 2
 # Longer than any send takes. Who claimed a message and has not answered by then, crashed.
@@ -183,58 +185,108 @@ def due(
     and otherwise when its lease is over. ``ignore_waits`` is for a person who
     asks for another try.
     """
-    rows = connection.execute(
-        "select message_key, client, route, channel, state, attempts, unknowns, payload, as_of, "
-        "next_attempt_at, claimed_by, fallback_of from ops.outbox "
-        "where state in ('pending', 'sending', 'unknown') order by created_at, message_key"
-    ).fetchall()
     found = []
-    for row in rows:
-        key, client, route, channel, state, attempts, unknowns, payload, as_of, at, owner, of = row
-        if clients and client not in clients:
-            continue
-        is_time = at is not None and at <= _stored(now)
-        if state == "sending":
-            is_due = attempts < MAX_ATTEMPTS and (is_time or _is_dead(owner, key))
-        elif state == "unknown":
-            is_due = unknowns < MAX_UNKNOWNS and (is_time or ignore_waits)
+    for row in _rows(connection, "state in ('pending', 'sending', 'unknown')", clients):
+        is_time = row.at is not None and row.at <= _stored(now)
+        if row.state == "sending":
+            is_due = row.attempts < MAX_ATTEMPTS and (is_time or _is_dead(row.owner, row.key))
+        elif row.state == "unknown":
+            is_due = row.unknowns < MAX_UNKNOWNS and (is_time or ignore_waits)
         else:
             is_due = is_time or ignore_waits
-        if not is_due:
-            continue
-        message, locale, only = from_json(payload)
-        # what was once perhaps delivered stays a possible repeat, also after a plain refusal
-        may_be_repeat = state == "sending" or unknowns > 0
-        if may_be_repeat:
-            message = as_possible_repeat(message, locale)
-        found.append(
-            Outgoing(
-                key,
-                client,
-                route,
-                channel,
-                message,
-                as_of,
-                locale,
-                attempts,
-                may_be_repeat,
-                only,
-                fallback_of=of,
-            )
-        )
+        if is_due:
+            found.append(row.outgoing())
     return found
 
 
-def mark_sending(connection: duckdb.DuckDBPyConnection, key: str, now: datetime) -> None:
-    """Say that this process is about to send; commit before sending."""
-    _in_flight.add(key)
-    connection.execute(
+def give_up(
+    connection: duckdb.DuckDBPyConnection, now: datetime, clients: Sequence[str] = ()
+) -> list[Outgoing]:
+    """End what died with its sender eight times; returns those messages, to hand over.
+
+    Each of those senders perhaps delivered it, so that how it ended is unknown.
+    """
+    ended = [
+        row
+        for row in _rows(connection, "state = 'sending'", clients)
+        if row.attempts >= MAX_ATTEMPTS
+        and ((row.at is not None and row.at <= _stored(now)) or _is_dead(row.owner, row.key))
+    ]
+    for row in ended:
+        connection.execute(
+            "update ops.outbox set state = 'unknown', unknowns = ?, last_error = ?, "
+            "next_attempt_at = null, claimed_by = null where message_key = ?",
+            [MAX_UNKNOWNS, DIED, row.key],
+        )
+    return [row.outgoing() for row in ended]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A message as it is stored."""
+
+    key: str
+    client: str
+    route: str
+    channel: Literal["slack", "email"]
+    state: State
+    attempts: int
+    unknowns: int
+    payload: str
+    as_of: date
+    at: datetime | None  # when it may be tried; while it is being sent, when that took too long
+    owner: str | None
+    fallback_of: str | None
+
+    def outgoing(self) -> Outgoing:
+        message, locale, only = from_json(self.payload)
+        # what was once perhaps delivered stays a possible repeat, also after a plain refusal
+        may_be_repeat = self.state == "sending" or self.unknowns > 0
+        return Outgoing(
+            self.key,
+            self.client,
+            self.route,
+            self.channel,
+            as_possible_repeat(message, locale) if may_be_repeat else message,
+            self.as_of,
+            locale,
+            self.attempts,
+            may_be_repeat,
+            only,
+            fallback_of=self.fallback_of,
+        )
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, which: str, clients: Sequence[str]
+) -> Iterator[_Row]:
+    """The stored messages of which that is true, of these clients when any are named."""
+    for row in connection.execute(
+        "select message_key, client, route, channel, state, attempts, unknowns, payload, as_of, "
+        f"next_attempt_at, claimed_by, fallback_of from ops.outbox where {which} "
+        "order by created_at, message_key"
+    ).fetchall():
+        if not clients or row[1] in clients:
+            yield _Row(*row)
+
+
+def mark_sending(connection: duckdb.DuckDBPyConnection, message: Outgoing, now: datetime) -> bool:
+    """Say that this process is about to send; commit before sending.
+
+    False, and nothing is changed, when another process took it up since it was
+    found to be due.
+    """
+    claimed = connection.execute(
         # a sender that died in between perhaps delivered: that is an unknown answer too
         "update ops.outbox set unknowns = case when state = 'sending' then greatest(unknowns, 1) "
         "else unknowns end, state = 'sending', attempts = attempts + 1, claimed_by = ?, "
-        "next_attempt_at = ? where message_key = ?",
-        [this_process(), _stored(now + LEASE), key],
-    )
+        "next_attempt_at = ? where message_key = ? and attempts = ? and "
+        "state in ('pending', 'sending', 'unknown') returning message_key",
+        [this_process(), _stored(now + LEASE), message.key, message.attempts],
+    ).fetchone()
+    if claimed is not None:
+        _in_flight.add(message.key)
+    return claimed is not None
 
 
 def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datetime) -> State:
@@ -315,12 +367,14 @@ def hand_over(
     if row is None:
         return []
     client, failed, state, unknowns, error, payload, as_of, fallback_of = row
-    in_doubt = state == "unknown" and unknowns >= MAX_UNKNOWNS
-    if fallback_of is not None or not (state == "failed" or in_doubt):
+    is_over = state == "failed" or (state == "unknown" and unknowns >= MAX_UNKNOWNS)
+    if fallback_of is not None or not is_over:
         return []
     message, locale, _ = from_json(payload)
     known = {channel_of(one): _by_itself(one) for one in (*_alternates(payload), message)}
-    reason = (_DOUBTED if in_doubt else _INSTEAD)[locale].format(route=failed, error=error or "")
+    # refused now, it may still have arrived the time before
+    said = _DOUBTED if unknowns > 0 else _INSTEAD
+    reason = said[locale].format(route=failed, error=error or "")
     queued = [
         Outgoing(
             message_key(f"{key}-for-{route}", to),

@@ -59,8 +59,15 @@ def state_of(connection: duckdb.DuckDBPyConnection, key: str = "k") -> Any:
 def attempt(
     connection: duckdb.DuckDBPyConnection, answer: Sent, now: datetime, key: str = "k"
 ) -> None:
-    mark_sending(connection, key, now)
+    (found,) = [one for one in due(connection, now, ignore_waits=True) if one.key == key]
+    assert mark_sending(connection, found, now)
     mark(connection, key, answer, now)
+
+
+def begin(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Claim the one message there is, and send nothing."""
+    (found,) = due(connection, now)
+    assert mark_sending(connection, found, now)
 
 
 @pytest.mark.parametrize("what", [SLACK, MAIL])
@@ -180,7 +187,7 @@ def test_what_this_process_is_sending_is_not_sent_twice(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     enqueue(connection, [message("in flight")], NOW)
-    mark_sending(connection, "in flight", NOW)
+    begin(connection, NOW)
     assert due(connection, NOW, ignore_waits=True) == []
     mark(connection, "in flight", Sent("sent"), NOW)
 
@@ -189,7 +196,7 @@ def test_a_message_of_a_sender_that_died_is_due_at_once_as_a_possible_repeat(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     enqueue(connection, [message()], NOW)
-    mark_sending(connection, "k", NOW)
+    begin(connection, NOW)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     claimed_by(connection, f"{socket.gethostname()}:{ended.pid}")
@@ -203,10 +210,66 @@ def test_a_container_that_starts_again_under_the_same_number_takes_its_message_u
     connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enqueue(connection, [message()], NOW)
-    mark_sending(connection, "k", NOW)
+    begin(connection, NOW)
     monkeypatch.setattr(outbox, "_in_flight", set())  # as after a start
     (found,) = due(connection, NOW)
     assert found.may_be_repeat
+
+
+def test_two_senders_that_saw_the_same_message_do_not_both_send_it(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    enqueue(connection, [message()], NOW)
+    (one,), (other,) = due(connection, NOW), due(connection, NOW)
+    assert mark_sending(connection, one, NOW)
+    assert not mark_sending(connection, other, NOW)
+    mark(connection, "k", Sent("sent"), NOW)
+    assert not mark_sending(connection, other, NOW)
+    assert state_of(connection) == ("sent", 1, None)
+
+
+def test_a_message_that_eight_senders_died_of_ends_in_doubt(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(connection, [message(alternates=(MAIL,))], NOW)
+    for n in range(8):
+        assert outbox.give_up(connection, NOW) == []
+        begin(connection, NOW + timedelta(days=n))
+        monkeypatch.setattr(outbox, "_in_flight", set())  # as after a start
+    later = NOW + timedelta(days=9)
+    assert due(connection, later) == []
+    (given_up,) = outbox.give_up(connection, later)
+    assert (given_up.key, given_up.route) == ("k", "growth")
+    assert outbox.give_up(connection, later) == due(connection, later) == []
+    state, attempts, error = state_of(connection)
+    assert (state, attempts) == ("unknown", 8)
+    assert error == "gave up after 8 attempts: each time Koers ended before it knew the answer"
+    (shown,) = outbox.queue(connection, later)
+    assert (shown.is_over, shown.error) == (True, error)
+    # a person who asks for another try does not send it a ninth time
+    assert outbox.try_again(connection, later) == 0
+    (queued,) = outbox.hand_over(connection, "k", "lead", ["email"], later)
+    assert "niet zeker" in str(queued.message)
+
+
+def test_a_message_that_is_being_sent_for_the_eighth_time_is_not_given_up(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    enqueue(connection, [message()], NOW)
+    for n in range(7):
+        attempt(connection, Sent("retry", "429"), NOW + timedelta(days=n))
+    begin(connection, NOW + timedelta(days=8))
+    assert outbox.give_up(connection, NOW + timedelta(days=8)) == []
+
+
+def test_what_was_perhaps_delivered_before_it_was_refused_is_handed_over_as_a_doubt(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    enqueue(connection, [message(locale="en")], NOW)
+    attempt(connection, Sent("unknown", "time-out"), NOW)
+    attempt(connection, Sent("failed", "410 channel_is_archived"), NOW + timedelta(days=1))
+    (queued,) = outbox.hand_over(connection, "k", "lead", ["email"], NOW)
+    assert "it is not certain that the route “growth” delivered it" in str(queued.message)
 
 
 def test_what_was_said_is_kept_and_the_pictures_go_once_it_is_sent(
@@ -225,7 +288,7 @@ def test_a_message_of_a_living_or_distant_sender_waits_for_its_lease(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     enqueue(connection, [message()], NOW)
-    mark_sending(connection, "k", NOW)
+    begin(connection, NOW)
     for owner in (f"{socket.gethostname()}:{os.getppid()}", "elsewhere:1"):
         claimed_by(connection, owner)
         assert due(connection, NOW + timedelta(minutes=9)) == []

@@ -137,6 +137,33 @@ def test_two_answers_that_stay_away_go_to_the_fallback_as_a_doubt(
     assert len(slack(sandbox)) == 2
 
 
+def test_what_eight_senders_died_of_goes_to_the_fallback_once_as_a_doubt(
+    project: Project, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(project, "k", "growth", alternates=(MAIL,))
+    for _ in range(8):
+        with project.warehouse.open() as connection, transaction(connection):
+            (one,) = outbox.due(connection, datetime.now(UTC))
+            assert outbox.mark_sending(connection, one, datetime.now(UTC))
+        monkeypatch.setattr(outbox, "_in_flight", set())  # its process ended
+
+    assert [one.route for one in preview_messages(project)] == ["lead"]
+    told = send_messages(project)
+
+    assert [(one.route, one.state, one.handed_to) for one in told] == [
+        ("growth", "unknown", "lead"),
+        ("lead", "sent", ""),
+    ]
+    (mail,) = mails(sandbox)
+    text = mail.get_body(("plain",)).get_content()
+    assert "it is not certain that the route “growth” delivered it" in text
+    assert send_messages(project) == send_messages(project, again=True) == []
+    with project.warehouse.open() as connection:
+        (waiting,) = outbox.queue(connection, datetime.now(UTC))
+    assert (waiting.state, waiting.is_over, waiting.handed_to) == ("unknown", True, "lead")
+    assert waiting.error.startswith("gave up after 8 attempts")
+
+
 def test_a_weeks_messages_of_a_bot_are_one_thread_and_another_weeks_another(
     project: Project, sandbox: Sandbox
 ) -> None:
