@@ -332,14 +332,24 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class SlackPicture:
+    """A PNG to upload: ``title`` stands over it, ``alt`` tells it to who cannot see it."""
+
+    name: str  # the file's
+    png: bytes
+    title: str
+    alt: str
+
+
+@dataclass(frozen=True)
 class SlackMessage:
     """Block Kit blocks and the plain text that notifications show.
 
     The rest is for a bot; a webhook can do nothing with it. Messages of one
     ``thread`` (a key; empty: none) are replies to the first of them; ``to_channel``
     shows such a reply in the channel as well, and ``head_note`` (mrkdwn) is what
-    the first then says of where things stand. ``pictures`` are PNG with their
-    file's name and alt text.
+    the first then says of where things stand. ``pictures`` come into the thread,
+    with ``legend`` (mrkdwn) saying what their lines mean.
     """
 
     text: str
@@ -347,7 +357,8 @@ class SlackMessage:
     thread: str = ""
     to_channel: bool = False
     head_note: str = ""
-    pictures: tuple[tuple[str, bytes, str], ...] = ()
+    pictures: tuple[SlackPicture, ...] = ()
+    legend: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,12 @@
 """Messages to Slack by a bot: threads, edits and pictures besides what a webhook can.
 
+A bot can also see what became of a message whose answer was lost: each carries
+a key as metadata, and an app that may read the channel (``channels:history``,
+``groups:history`` in a private one) looks for it before it posts again.
+
 Sources: https://docs.slack.dev/reference/methods/chat.postMessage (errors too),
-https://docs.slack.dev/messaging/working-with-files, https://docs.slack.dev/apis/web-api/rate-limits
+https://docs.slack.dev/messaging/message-metadata, https://docs.slack.dev/messaging/working-with-files,
+https://docs.slack.dev/apis/web-api/rate-limits
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -45,6 +51,11 @@ _NO_THREAD = frozenset(
     {"thread_not_found", "message_not_found", "cannot_reply_to_message", "thread_locked",
      "invalid_thread_ts"}
 )  # fmt: skip
+# What it says of the key: a token of the old kind cannot send metadata.
+_NO_METADATA = frozenset(
+    {"metadata_must_be_sent_from_app", "invalid_metadata_format", "invalid_metadata_schema",
+     "metadata_too_large"}
+)  # fmt: skip
 _LATER = frozenset(
     {"ratelimited", "rate_limited", "message_limit_exceeded", "request_timeout",
      "team_added_to_org"}
@@ -62,6 +73,12 @@ _HINTS = {
         _NEW_TOKEN,
     ),
 }
+
+
+_EVENT = "koers_message"
+# Their clock and ours differ; and a busy channel is read back this far, no further.
+_CLOCKS = timedelta(hours=1)
+_PAGE, _MOST_PAGES = 200, 10
 
 
 @dataclass(frozen=True)
@@ -82,8 +99,17 @@ class Head:
     message: SlackMessage
 
 
-def post_to_slack(bot: Bot, message: SlackMessage, head: Head | None = None) -> Sent:
+def post_to_slack(
+    bot: Bot,
+    message: SlackMessage,
+    head: Head | None = None,
+    key: str = "",
+    perhaps_since: datetime | None = None,
+) -> Sent:
     """Post one message, under ``head`` when there is one; what may be there already is ``unknown``.
+
+    ``perhaps_since``: it may have been posted with this ``key`` after that time.
+    It is looked for, and not posted again where it is seen.
 
     ``receipt`` has Slack's ``channel`` and ``ts``, the message's ``thread`` and,
     of a reply, ``thread_ts``; ``plain`` when Slack refused the blocks. A head
@@ -98,6 +124,10 @@ def post_to_slack(bot: Bot, message: SlackMessage, head: Head | None = None) -> 
     if problem:
         return Sent("failed", problem)
     client = _Client(bot)
+    if key and perhaps_since is not None:
+        found = _find(client, bot.channel, key, perhaps_since, head)
+        if found is not None:
+            return _found(client, bot, message, head, found)
     said: dict[str, Any] = {
         "channel": bot.channel,
         "text": message.text,
@@ -106,9 +136,14 @@ def post_to_slack(bot: Bot, message: SlackMessage, head: Head | None = None) -> 
         "unfurl_links": False,
         "unfurl_media": False,
     }
+    if key:
+        said["metadata"] = {"event_type": _EVENT, "event_payload": {"key": key}}
     if head is not None:
         said |= {"thread_ts": head.ts, "reply_broadcast": message.to_channel}
     answer, note = client.ask(client.chat_postMessage, said), ""
+    if answer.error in _NO_METADATA and key:
+        del said["metadata"]
+        answer = client.ask(client.chat_postMessage, said)
     if answer.error in _NO_THREAD and head is not None:
         head = None
         del said["thread_ts"], said["reply_broadcast"]
@@ -134,26 +169,85 @@ def post_to_slack(bot: Bot, message: SlackMessage, head: Head | None = None) -> 
     return Sent("sent", note, receipt=receipt)
 
 
+def _find(
+    client: _Client, channel: str, key: str, since: datetime, head: Head | None
+) -> Mapping[str, Any] | None:
+    """The message with this key as Slack has it; None when it is not there or cannot be seen."""
+    asked: dict[str, Any] = {
+        "channel": channel,
+        "oldest": f"{(since - _CLOCKS).timestamp():.6f}",
+        "limit": _PAGE,
+        "include_all_metadata": True,
+    }
+    places: list[tuple[Callable[..., SlackResponse], dict[str, Any]]] = [
+        (client.conversations_history, asked)
+    ]
+    if head is not None:
+        places.append((client.conversations_replies, asked | {"ts": head.ts}))
+    for method, said in places:
+        for _ in range(_MOST_PAGES):
+            answer = client.ask(method, said)
+            if answer.sent.state != "sent":
+                _log.info("slack does not show what is in the channel: %s", answer.sent.error)
+                break
+            for one in answer.told.get("messages") or ():
+                metadata = one.get("metadata") or {}
+                if (metadata.get("event_payload") or {}).get("key") == key and one.get("ts"):
+                    found: Mapping[str, Any] = one
+                    return found
+            cursor = (answer.told.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                break
+            said = said | {"cursor": cursor}
+    return None
+
+
+def _found(
+    client: _Client, bot: Bot, message: SlackMessage, head: Head | None, found: Mapping[str, Any]
+) -> Sent:
+    """As if the answer had come: what is there is not posted again, nor are its pictures."""
+    receipt = {"channel": bot.channel, "ts": str(found["ts"])}
+    if message.thread:
+        receipt["thread"] = message.thread
+    over = str(found.get("thread_ts") or "")
+    if over and over != receipt["ts"]:  # a head that has replies names itself
+        receipt["thread_ts"] = over
+    if message.blocks and not found.get("blocks"):
+        receipt["plain"] = "yes"
+    if head is not None and receipt.get("thread_ts") == head.ts:
+        _annotate(client, head, message, bot.channel)
+    return Sent("sent", "Slack had it already", receipt=receipt)
+
+
 def _upload(client: _Client, message: SlackMessage, receipt: Mapping[str, str]) -> None:
     """Put the pictures in the message's thread; an app without files:write goes without them."""
     files: list[dict[str, str | None]] = []
-    for name, picture, alt in message.pictures:
+    for picture in message.pictures:
         place = client.ask(
             client.files_getUploadURLExternal,
-            {"filename": name, "length": len(picture), "alt_txt": alt[:1_000]},
+            {
+                "filename": picture.name,
+                "length": len(picture.png),
+                "alt_txt": picture.alt[:1_000],
+            },
         )
         if place.sent.state == "sent":
-            place = _Answer(client.put(place.text("upload_url"), picture), place.told)
+            place = _Answer(client.put(place.text("upload_url"), picture.png), place.told)
         if place.sent.state != "sent":
             _log.info("slack took no picture: %s", place.sent.error)
             return
-        files.append({"id": place.text("file_id"), "title": alt[:250] or name})
+        files.append({"id": place.text("file_id"), "title": picture.title[:250] or picture.name})
     if not files:
         return
     thread_ts = receipt.get("thread_ts") or receipt["ts"]
     done = client.ask(
         client.files_completeUploadExternal,
-        {"files": files, "channel_id": receipt["channel"], "thread_ts": thread_ts},
+        {
+            "files": files,
+            "channel_id": receipt["channel"],
+            "thread_ts": thread_ts,
+            "initial_comment": message.legend or None,
+        },
     )
     if done.sent.state != "sent":
         _log.info("slack took no picture: %s", done.sent.error)

@@ -7,15 +7,15 @@ import logging
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from connectors.base import MailMessage, Sent, SlackMessage
 from flows.alerts import outbox
 from flows.killpoints import reach
 from flows.project import Project
-from flows.settings import ConfigError, Route, SecretRef, SlackBot, Smtp
+from flows.settings import Channel, ConfigError, Route, SecretRef, Smtp
 from flows.warehouse import transaction
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _hand_over(
     to = _route_of(project, message.client, route.fallback)
     if not isinstance(to, Route):
         return []
-    return outbox.hand_over(connection, message.key, to.name, channels_of(to), now)
+    return outbox.hand_over(connection, message.key, to.name, to.channels, now)
 
 
 def _delivery(
@@ -118,15 +118,6 @@ def _delivery(
     told = Delivery(message.client, message.route, message.channel, state, error, handed_to)
     log.info("%s", told.in_words())
     return told
-
-
-def channels_of(route: Route) -> tuple[Literal["slack", "email"], ...]:
-    """The channels that a route has."""
-    channels: tuple[tuple[Literal["slack", "email"], bool], ...] = (
-        ("slack", route.slack is not None),
-        ("email", bool(route.email)),
-    )
-    return tuple(channel for channel, is_there in channels if is_there)
 
 
 def _route_of(project: Project, client: str, name: str) -> Route | str:
@@ -139,25 +130,25 @@ def _route_of(project: Project, client: str, name: str) -> Route | str:
 
 def _head(
     connection: duckdb.DuckDBPyConnection, message: outbox.Outgoing, route: Route | str
-) -> tuple[str, SlackMessage] | None:
-    if not isinstance(route, Route) or not isinstance(route.slack, SlackBot):
+) -> outbox.ThreadHead | None:
+    if isinstance(route, str) or route.bot is None:
         return None
-    return outbox.thread_head(connection, message, route.slack.channel)
+    return outbox.thread_head(connection, message, route.bot.channel)
 
 
 def _send(
     project: Project,
     message: outbox.Outgoing,
     route: Route | str,
-    head: tuple[str, SlackMessage] | None = None,
+    head: outbox.ThreadHead | None = None,
 ) -> Sent:
     if isinstance(route, str):
         return Sent("failed", route)
-    if message.channel not in channels_of(route):
+    if message.channel not in route.channels:
         return Sent("failed", f"the route {route.name} has no {message.channel} any more")
     try:
         if isinstance(message.message, SlackMessage):
-            return _to_slack(route, message.message, head)
+            return _to_slack(route, message, message.message, head)
         if project.settings.smtp is None:
             return Sent("retry", "koers.yaml has no smtp: say which mail server to use")
         from connectors.smtp import send_mail
@@ -170,18 +161,29 @@ def _send(
         return Sent("retry", str(error))
 
 
-def _to_slack(route: Route, message: SlackMessage, head: tuple[str, SlackMessage] | None) -> Sent:
-    from connectors.slack import send_slack
-
-    if isinstance(route.slack, SlackBot):
+def _to_slack(
+    route: Route, message: outbox.Outgoing, said: SlackMessage, head: outbox.ThreadHead | None
+) -> Sent:
+    if route.bot is not None:
         from connectors.slack_bot import ENDPOINT, Bot, Head, post_to_slack
 
-        bot = Bot(
-            route.slack.token.resolve(), route.slack.channel, route.slack.endpoint or ENDPOINT
+        bot = Bot(route.bot.token.resolve(), route.bot.channel, route.bot.endpoint or ENDPOINT)
+        return post_to_slack(
+            bot,
+            _without_old_note(said, head),
+            Head(head.ts, head.message) if head else None,
+            message.key,
+            message.queued_at if message.may_be_repeat else None,
         )
-        return post_to_slack(bot, message, Head(*head) if head else None)
-    assert route.slack is not None
-    return send_slack(route.slack.resolve(), message)
+    from connectors.slack import send_slack
+
+    assert isinstance(route.slack, SecretRef)
+    return send_slack(route.slack.resolve(), said)
+
+
+def _without_old_note(message: SlackMessage, head: outbox.ThreadHead | None) -> SlackMessage:
+    """Where things stand is told by what came later, if that went first."""
+    return replace(message, head_note="") if head is not None and head.is_ahead else message
 
 
 def mail_server(smtp: Smtp) -> SmtpServer:
@@ -230,6 +232,7 @@ def preview_messages(
 ) -> list[Preview]:
     """What `send_messages` would send now; nothing is sent and nothing is marked."""
     previews = []
+    begun: set[tuple[str, str, str]] = set()  # threads that a message before it will have begun
     with project.warehouse.open() as connection:
         now = datetime.now(UTC)
         connection.execute("begin")
@@ -239,8 +242,14 @@ def preview_messages(
             _give_up(project, connection, now, clients)
             for message in outbox.due(connection, now, clients):
                 route = _route_of(project, message.client, message.route)
-                head = _head(connection, message, route)
-                previews.append(_preview(message, route, is_reply=head is not None))
+                head, is_reply = _head(connection, message, route), False
+                if isinstance(message.message, SlackMessage):
+                    said = _without_old_note(message.message, head)
+                    message = replace(message, message=said)
+                    place = (message.client, message.route, said.thread)
+                    is_reply = head is not None or place in begun
+                    begun |= {place} if said.thread else set()
+                previews.append(_preview(message, route, is_reply=is_reply))
         finally:
             connection.execute("rollback")
     return previews
@@ -253,23 +262,34 @@ def _preview(message: outbox.Outgoing, route: Route | str, *, is_reply: bool) ->
         to = (f"nobody, {route}",)
     elif message.channel == "email":
         to = message.only or route.email
-    elif isinstance(route.slack, SlackBot):
-        to = (route.slack.channel, "in the thread" if is_reply else "a new message")
+    elif route.bot is not None:
+        where = "a new message"
+        if is_reply and isinstance(message.message, SlackMessage):
+            shown = message.message.to_channel
+            where = "in the thread and in the channel" if shown else "in the thread alone"
+        to = (route.bot.channel, where)
     else:
         to = (str(route.slack),)
     said = message.message
+    is_bot = not isinstance(route, str) and route.bot is not None
     if isinstance(said, SlackMessage):
         payload = {"text": said.text, "blocks": list(said.blocks)}
-        if is_reply:
-            payload["reply_broadcast"] = said.to_channel
-        pictures = [name for name, _, _ in said.pictures]
         words = _words_of(said)
+        if is_bot and is_reply:
+            payload |= {"reply_broadcast": said.to_channel, "head_note": said.head_note}
+            if said.head_note:
+                words += f"\n\n[on top of the thread] {html.unescape(said.head_note)}"
+        if is_bot and said.pictures:
+            payload["pictures"] = [
+                {"name": one.name, "title": one.title, "alt": one.alt} for one in said.pictures
+            ]
+            payload["legend"] = said.legend
+            words += "".join(f"\n\n[picture] {one.title}: {one.alt}" for one in said.pictures)
     else:
         payload = {"subject": said.subject, "text": said.text, "html": said.html}
-        pictures = [name for name, _ in said.pictures]
         words = f"{said.subject}\n\n{said.text}"
-    if pictures:
-        payload["pictures"] = pictures
+        if said.pictures:
+            payload["pictures"] = [name for name, _ in said.pictures]
     return Preview(
         message.client, message.route, message.channel, to, message.may_be_repeat, words, payload
     )
@@ -318,7 +338,7 @@ def send_test(project: Project, route_name: str, clients: Sequence[str]) -> list
         subject, text = (
             told.format(route=route_name, client=client.name) for told in _TEST[locale]
         )
-        for channel in channels_of(route):
+        for channel in route.channels:
             message = outbox.Outgoing(
                 f"test-{uuid.uuid4().hex}",
                 client.slug,
@@ -341,7 +361,7 @@ def send_test(project: Project, route_name: str, clients: Sequence[str]) -> list
 
 
 def _test_message(
-    channel: Literal["slack", "email"], subject: str, text: str, locale: str, unsubscribe: str
+    channel: Channel, subject: str, text: str, locale: str, unsubscribe: str
 ) -> SlackMessage | MailMessage:
     if channel == "slack":
         heading = {"type": "plain_text", "text": subject[:150]}

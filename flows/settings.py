@@ -23,6 +23,7 @@ __all__ = [
     "TOLD_UNASKED",
     "Agreed",
     "Brand",
+    "Channel",
     "Client",
     "ClientSource",
     "ConfigError",
@@ -270,6 +271,9 @@ class Target(Model):
     line: int = 0
 
 
+Channel = Literal["slack", "email"]
+
+
 class SlackBot(Model):
     """A bot in a channel, instead of a webhook."""
 
@@ -297,6 +301,15 @@ class Route(Model):
     owners: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()  # mon … sun, holidays
     repeat_every_days: int | None = None  # None: as each target says
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        slack: tuple[Channel, ...] = ("slack",) if self.slack is not None else ()
+        return (*slack, "email") if self.email else slack
+
+    @property
+    def bot(self) -> SlackBot | None:
+        return self.slack if isinstance(self.slack, SlackBot) else None
 
 
 class ClientSource(Model):

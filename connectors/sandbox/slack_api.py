@@ -1,7 +1,8 @@
 """Slack's Web API, as far as a bot that posts needs it: one workspace with a few channels.
 
 Sources: https://docs.slack.dev/reference/methods/chat.postMessage, chat.update,
-files.getUploadURLExternal and files.completeUploadExternal
+conversations.history, conversations.replies, files.getUploadURLExternal and
+files.completeUploadExternal
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +20,11 @@ from connectors.sandbox import slack_webhook
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.slack_webhook import SlackInbox
 
-# tokens and their scopes; the second app was installed without files:write
+# tokens and their scopes; the second app may neither upload nor read what is in a channel
 TOKEN = "xoxb-sandbox-koers"  # noqa: S105
 TOKEN_WITHOUT_FILES = "xoxb-sandbox-words-alone"  # noqa: S105
 TOKENS = {
-    TOKEN: frozenset({"chat:write", "files:write"}),
+    TOKEN: frozenset({"chat:write", "files:write", "channels:history"}),
     TOKEN_WITHOUT_FILES: frozenset({"chat:write"}),
 }
 CHANNEL = "C0SANDBOX"
@@ -36,6 +38,8 @@ _SCOPES = {
     "auth.test": "",
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
+    "conversations.history": "channels:history",
+    "conversations.replies": "channels:history",
     "files.getUploadURLExternal": "files:write",
     "files.completeUploadExternal": "files:write",
 }
@@ -68,6 +72,7 @@ def _error(code: str) -> str:
 class _Upload:
     name: str
     length: int
+    alt: str = ""
     content: bytes = b""
 
 
@@ -102,6 +107,8 @@ class SlackWorkspace:
                 return self._post(said)
             if method == "chat.update":
                 return self._update(said)
+            if method in ("conversations.history", "conversations.replies"):
+                return self._read(said, method)
             if method == "files.getUploadURLExternal":
                 return self._upload_url(said, origin)
             if method == "files.completeUploadExternal":
@@ -128,8 +135,10 @@ class SlackWorkspace:
         thread_ts = said.get("thread_ts")
         if thread_ts and (channel, thread_ts) not in self._messages:
             return {"ok": False, "error": "thread_not_found"}
-        ts = f"1795132800.{next(self._numbers):06d}"
-        message = {k: said[k] for k in ("text", "blocks", "thread_ts") if said.get(k)}
+        ts = f"{int(time.time())}.{next(self._numbers):06d}"
+        message = {k: said[k] for k in ("text", "blocks", "thread_ts", "metadata") if said.get(k)}
+        if isinstance(message.get("metadata"), str):
+            message["metadata"] = json.loads(message["metadata"])
         if thread_ts and _truth(said.get("reply_broadcast")):
             message["reply_broadcast"] = True
         self._messages[channel, ts] = message
@@ -148,13 +157,45 @@ class SlackWorkspace:
         self.inbox.keep("", {"method": "chat.update", "channel": channel, "ts": ts} | message)
         return {"ok": True, "channel": channel, "ts": ts, "text": message.get("text", "")}
 
+    def _read(self, said: Mapping[str, Any], method: str) -> dict[str, Any]:
+        """A page of a channel, the newest first, or of a thread, the oldest first."""
+        channel, oldest = str(said.get("channel", "")), float(said.get("oldest") or 0)
+        if error := _wrong_channel(channel):
+            return {"ok": False, "error": error}
+        thread = str(said.get("ts", "")) if method == "conversations.replies" else None
+        if thread is not None and (channel, thread) not in self._messages:
+            return {"ok": False, "error": "thread_not_found"}
+        found = []
+        for (where, ts), message in sorted(self._messages.items()):
+            in_thread = message.get("thread_ts")
+            shown = (
+                (in_thread is None or message.get("reply_broadcast"))
+                if thread is None
+                else thread in (ts, in_thread)
+            )
+            if where == channel and float(ts) > oldest and shown:
+                kept = dict(message)
+                if not _truth(said.get("include_all_metadata")):
+                    kept.pop("metadata", None)
+                found.append({"type": "message", "ts": ts, **kept})
+        if thread is None:
+            found.reverse()
+        first, limit = int(said.get("cursor") or 0), int(said.get("limit") or 100)
+        more = first + limit < len(found)
+        return {
+            "ok": True,
+            "messages": found[first : first + limit],
+            "has_more": more,
+            "response_metadata": {"next_cursor": str(first + limit) if more else ""},
+        }
+
     def _upload_url(self, said: Mapping[str, Any], origin: str) -> dict[str, Any]:
         try:
             name, length = str(said["filename"]), int(said["length"])
         except (KeyError, ValueError):
             return {"ok": False, "error": "invalid_arguments"}
         file_id = f"F{next(self._numbers):08d}"
-        self._uploads[file_id] = _Upload(name, length)
+        self._uploads[file_id] = _Upload(name, length, str(said.get("alt_txt", "")))
         return {"ok": True, "upload_url": f"{origin}{UPLOAD_PATH}{file_id}", "file_id": file_id}
 
     def _complete(self, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,13 +212,15 @@ class SlackWorkspace:
             upload = self._uploads.get(str(file.get("id")))
             if upload is None or not upload.content:
                 return {"ok": False, "error": "file_not_found"}
-            told.append({"id": file["id"], "title": file.get("title") or upload.name})
+            title = file.get("title") or upload.name
+            told.append({"id": file["id"], "title": title, "alt_txt": upload.alt})
         self.inbox.keep(
             "",
             {
                 "method": "files.completeUploadExternal",
                 "channel": channel,
                 "thread_ts": thread_ts,
+                "text": said.get("initial_comment", ""),
                 "files": told,
             },
         )

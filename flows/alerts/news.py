@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -28,8 +28,11 @@ from flows.alerts.state import RouteState, load_states, save_state
 from flows.holiday_days import holiday_days
 from flows.report.dress import Dress
 from flows.report.model import ClientView
-from flows.settings import Client, Settings
+from flows.settings import Channel, Client, Route, Settings
 from flows.targets.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from flows.report.digest_charts import DigestCharts
 
 
 @dataclass(frozen=True)
@@ -163,29 +166,49 @@ def rendered(
     digest: Digest,
     dress: Dress = Dress(),  # noqa: B008 (frozen)
 ) -> list[outbox.Outgoing]:
-    """A digest as a message for each channel that its route has; a mail in the agency's dress."""
-    route = digest.client.routes[digest.route]
-    messages: list[tuple[Literal["slack", "email"], SlackMessage | MailMessage]] = []
-    if route.slack:
-        from flows.report.slack_blocks import render_slack
+    """A digest as a message for each channel that its route has; a mail in the agency's dress.
 
-        messages.append(("slack", render_slack(digest)))
-    if route.email:
-        from flows.report.mail_message import render_mail
+    What only a fallback has is rendered beside it. Charts are drawn for who can
+    show them, a mail and a bot, and not for a fallback that is seldom needed: it
+    has those that were drawn anyway.
+    """
+    from flows.report.digest_charts import draw_charts
 
-        messages.append(("email", render_mail(digest, dress)))
+    routes = digest.client.routes
+    route = routes[digest.route]
+    charts = draw_charts(digest) if route.email or route.bot else {}
+    fallback = routes.get(route.fallback or "")
+    alternates = tuple(
+        _message(digest, fallback, of, dress, charts)
+        for of in (fallback.channels if fallback else ())
+        if fallback and of not in route.channels
+    )
     return [
         outbox.Outgoing(
             outbox.message_key(digest.key, channel),
             digest.client.slug,
             digest.route,
             channel,
-            message,
+            _message(digest, route, channel, dress, charts),
             digest.as_of,
             digest.locale,
+            alternates=alternates,
         )
-        for channel, message in messages
+        for channel in route.channels
     ]
+
+
+def _message(
+    digest: Digest, to: Route, channel: Channel, dress: Dress, charts: DigestCharts
+) -> SlackMessage | MailMessage:
+    """What a digest says over one channel of a route."""
+    if channel == "email":
+        from flows.report.mail_message import render_mail
+
+        return render_mail(digest, dress, charts)
+    from flows.report.slack_blocks import render_slack, render_slack_bot
+
+    return render_slack_bot(digest, charts) if to.bot else render_slack(digest)
 
 
 def tell(

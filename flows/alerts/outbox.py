@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from connectors.base import MailMessage, Sent, SlackMessage
+from connectors.base import MailMessage, Sent, SlackMessage, SlackPicture
 from flows.processes import is_gone, this_process
 
 if TYPE_CHECKING:
@@ -75,13 +75,12 @@ _REPEAT = {
     "nl": "Mogelijk een herhaling: het is niet zeker dat dit bericht al was aangekomen.",
 }
 _INSTEAD = {
-    "en": "Sent here because the route “{route}” does not take it: {error}",
-    "nl": "Dit bericht komt hier omdat de route “{route}” het niet aanneemt: {error}",
+    "en": "Meant for the route “{route}”, which did not take it{error}.",
+    "nl": "Bedoeld voor de route “{route}”, maar die nam het bericht niet aan{error}.",
 }
 _DOUBTED = {
-    "en": "Sent here too because it is not certain that the route “{route}” delivered it: {error}",
-    "nl": "Dit bericht komt ook hier omdat het niet zeker is dat het via de route “{route}” is "
-    "aangekomen: {error}",
+    "en": "Meant for the route “{route}”; it is not certain that it arrived there{error}.",
+    "nl": "Bedoeld voor de route “{route}”; het is niet zeker dat het daar is aangekomen{error}.",
 }
 _REPEAT_SUBJECT = {"en": "(may be a repeat)", "nl": "(mogelijk een herhaling)"}
 SLACK_MAX_BLOCKS = 50
@@ -97,9 +96,9 @@ class Outgoing:
     ``key`` is the digest's and the channel's (see `message_key`). ``only`` names
     the recipients still to be served when others already were; empty is all.
     ``may_be_repeat`` says that it was perhaps delivered before: ``message`` is
-    labelled so. ``alternates`` say the same over other channels, for a fallback
-    that has those; ``fallback_of`` is the key of the message that this one is
-    sent in place of.
+    labelled so; ``queued_at`` is when it was put in the outbox. ``alternates``
+    say the same over other channels, for a fallback that has those;
+    ``fallback_of`` is the key of the message that this one is sent in place of.
     """
 
     key: str
@@ -114,6 +113,7 @@ class Outgoing:
     only: tuple[str, ...] = ()
     alternates: tuple[Message, ...] = ()
     fallback_of: str | None = None
+    queued_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -237,6 +237,7 @@ class _Row:
     at: datetime | None  # when it may be tried; while it is being sent, when that took too long
     owner: str | None
     fallback_of: str | None
+    created_at: datetime
 
     def outgoing(self) -> Outgoing:
         message, locale, only = from_json(self.payload)
@@ -254,6 +255,7 @@ class _Row:
             may_be_repeat,
             only,
             fallback_of=self.fallback_of,
+            queued_at=self.created_at.replace(tzinfo=UTC),
         )
 
 
@@ -263,7 +265,7 @@ def _rows(
     """The stored messages of which that is true, of these clients when any are named."""
     for row in connection.execute(
         "select message_key, client, route, channel, state, attempts, unknowns, payload, as_of, "
-        f"next_attempt_at, claimed_by, fallback_of from ops.outbox where {which} "
+        f"next_attempt_at, claimed_by, fallback_of, created_at from ops.outbox where {which} "
         "order by created_at, message_key"
     ).fetchall():
         if not clients or row[1] in clients:
@@ -374,7 +376,7 @@ def hand_over(
     known = {channel_of(one): _by_itself(one) for one in (*_alternates(payload), message)}
     # refused now, it may still have arrived the time before
     said = _DOUBTED if unknowns > 0 else _INSTEAD
-    reason = said[locale].format(route=failed, error=error or "")
+    reason = said[locale].format(route=failed, error=f" ({error})" if error else "")
     queued = [
         Outgoing(
             message_key(f"{key}-for-{route}", to),
@@ -456,33 +458,41 @@ def queue(
     return found
 
 
+@dataclass(frozen=True)
+class ThreadHead:
+    """The message that began a thread: Slack's ``ts`` of it, and what it said.
+
+    Of one whose blocks Slack refused, there are no blocks. ``is_ahead``: what came
+    later than the message in question was sent already.
+    """
+
+    ts: str
+    message: SlackMessage
+    is_ahead: bool
+
+
 def thread_head(
     connection: duckdb.DuckDBPyConnection, message: Outgoing, slack_channel: str
-) -> tuple[str, SlackMessage] | None:
-    """Slack's ts of the message that began this one's thread in this channel, and what it said.
-
-    None when this is to begin it. Of a head whose blocks Slack refused, there
-    are no blocks.
-    """
+) -> ThreadHead | None:
+    """The head of a message's thread in this channel; None when the message is to begin it."""
     if not isinstance(message.message, SlackMessage) or not message.message.thread:
         return None
-    rows = connection.execute(
-        "select receipt, payload from ops.outbox where client = ? and route = ? and "
+    is_ahead = False
+    for receipt, payload, as_of in connection.execute(
+        "select receipt, payload, as_of from ops.outbox where client = ? and route = ? and "
         "channel = 'slack' and state = 'sent' and receipt is not null and as_of >= ? "
         "and message_key <> ? order by sent_at desc",
         [message.client, message.route, message.as_of - LONGEST_THREAD, message.key],
-    ).fetchall()
-    for receipt, payload in rows:
+    ).fetchall():
         told = json.loads(receipt)
-        if (
-            told.get("thread") == message.message.thread
-            and told.get("channel") == slack_channel
-            and told.get("ts")
-            and "thread_ts" not in told
-        ):
+        if told.get("thread") != message.message.thread or told.get("channel") != slack_channel:
+            continue
+        is_ahead = is_ahead or as_of > message.as_of
+        if told.get("ts") and "thread_ts" not in told:
             head, _, _ = from_json(payload)
             assert isinstance(head, SlackMessage)
-            return told["ts"], replace(head, blocks=[]) if told.get("plain") else head
+            said = replace(head, blocks=[]) if told.get("plain") else head
+            return ThreadHead(told["ts"], said, is_ahead)
     return None
 
 
@@ -526,9 +536,10 @@ def _as_plain_values(message: Message) -> dict[str, Any]:
             "to_channel": message.to_channel,
             "head_note": message.head_note,
             "pictures": [
-                [name, base64.b64encode(picture).decode("ascii"), alt]
-                for name, picture, alt in message.pictures
+                [one.name, base64.b64encode(one.png).decode("ascii"), one.title, one.alt]
+                for one in message.pictures
             ],
+            "legend": message.legend,
         }
     return {
         "channel": "email",
@@ -554,8 +565,10 @@ def _from_plain_values(told: dict[str, Any]) -> Message:
             to_channel=told.get("to_channel", False),
             head_note=told.get("head_note", ""),
             pictures=tuple(
-                (name, base64.b64decode(data), alt) for name, data, alt in told.get("pictures", ())
+                SlackPicture(name, base64.b64decode(data), title, alt)
+                for name, data, title, alt in told.get("pictures", ())
             ),
+            legend=told.get("legend", ""),
         )
     return MailMessage(
         subject=told["subject"],

@@ -245,6 +245,33 @@ def summary(digest: Digest) -> str:
     return headline(list(totals.values()), digest.locale)
 
 
+_MOST_NAMED = 3
+
+
+def standing(digest: Digest) -> str:
+    """Where all goals stand now, in one line: how many are on course, and which are not.
+
+    For who hears of one goal or of data alone, the news itself.
+    """
+    language = digest.locale
+    told = [summary(digest)]
+    if not told[0]:
+        return greeting(digest)
+    views = {item.view.target.id: item.view for item in (*digest.changed, *digest.unchanged)}
+    by_status: dict[str, list[str]] = {}
+    for view in sorted(views.values(), key=lambda one: words.URGENCY[one.total.status]):
+        status = view.total.status
+        if words.TONE[status] in ("bad", "warn", "unknown"):
+            name = formats.name(view.target.specific, 70)
+            by_status.setdefault(words.status(status, language), []).append(f"‘{name}’")
+    for word, names in by_status.items():
+        rest = len(names) - _MOST_NAMED
+        if rest > 0:
+            names[_MOST_NAMED:] = [words.say("and_others", language, n=rest)]
+        told.append(f"{words.capital(word)}: {words.listing(names, language)}.")
+    return " ".join(told)
+
+
 _SUBJECTS = {
     "again": "subject_still", "back": "subject_still", "escalated": "subject_still",
     "closed": "subject_closed", "edited": "subject_edited",

@@ -14,13 +14,13 @@ from functools import partial
 from connectors.base import MailMessage
 from flows.alerts.digest import Digest, DigestItem
 from flows.report import charts, digest_lines, formats, words
+from flows.report.digest_charts import DigestChart, DigestCharts, draw_charts
 from flows.report.digest_lines import Line
 from flows.report.dress import MAIL_LOGO_HEIGHT, Dress
 from flows.report.page import environment, say_capital
 
-# Gmail clips what is longer than 102 kB; mailboxes have little patience for attachments.
+# Gmail clips what is longer than 102 kB.
 _MOST_HTML = 100_000
-_MOST_PICTURES = 8
 _MOST_GOALS = 25
 _MOST_OTHERS = 40
 _MOST_ACCOUNTS = 20
@@ -54,20 +54,23 @@ class Goal:
 def render_mail(
     digest: Digest,
     dress: Dress = Dress(),  # noqa: B008 (frozen)
+    drawn: DigestCharts | None = None,
 ) -> MailMessage:
-    """Subject, text and HTML in the route's language; the same digest gives the same mail."""
+    """Subject, text and HTML in the route's language; the same digest gives the same mail.
+
+    ``drawn`` are its charts where they were drawn already; None draws them.
+    """
+    drawn = draw_charts(digest) if drawn is None else drawn
     items = digest_lines.ordered(digest.changed)
     goals: list[Goal] = []
     pictures: list[tuple[str, bytes]] = []
-    for item in items[:_MOST_GOALS]:
-        goal, picture = _goal(item, digest, len(pictures))
+    for place, item in enumerate(items[:_MOST_GOALS]):
+        chart = drawn.get(place)
+        goal = _goal(item, digest, chart, len(pictures) + 1)
         goals.append(goal)
-        if picture is not None:
-            pictures.append((goal.cid, picture))
-    others = [
-        _goal(item, digest, _MOST_PICTURES)[0]
-        for item in digest_lines.ordered(digest.unchanged)[:_MOST_OTHERS]
-    ]
+        if chart is not None:
+            pictures.append((goal.cid, chart.png))
+    others = [_goal(item, digest) for item in digest_lines.ordered(digest.unchanged)[:_MOST_OTHERS]]
     left_out = max(len(items) - _MOST_GOALS, 0) + max(len(digest.unchanged) - _MOST_OTHERS, 0)
     html = _html(digest, dress, goals, others, left_out)
     while len(html) > _MOST_HTML and (goals or others):
@@ -135,30 +138,20 @@ def _html(
     return inlined
 
 
-def _goal(item: DigestItem, digest: Digest, drawn: int) -> tuple[Goal, bytes | None]:
-    """A goal with its picture; of a segment or beyond the limit there is none."""
-    language = digest.locale
+def _goal(
+    item: DigestItem, digest: Digest, chart: DigestChart | None = None, number: int = 0
+) -> Goal:
+    """A goal with its picture, the ``number``-th of the mail, where it has one."""
     line = digest_lines.line(item, digest)
-    picture, alt = None, ""
-    legend: list[tuple[str, str, str]] = []
-    if drawn < _MOST_PICTURES and item.evaluation.segment == "":
-        data = charts.chart_data(item.view, digest.as_of, digest.sources)
-        if data is not None:
-            picture = charts.chart_png(item.view, digest.as_of, digest.sources, language)
-            alt = charts.describe(data, item.view, language)
-            legend = [(*_KEYS[k], told) for k, told in charts.legend(data, item.view, language)]
     safe_id = re.sub(r"[^a-z0-9-]", "-", item.view.target.id.lower())[:60]
-    return (
-        Goal(
-            line=line,
-            word=words.capital(line.word),
-            figures=words.capital(line.figures),
-            basis=words.capital(line.basis),
-            cid=f"{safe_id}-{drawn + 1}@koers" if picture else "",
-            alt=alt,
-            legend=legend,
-        ),
-        picture,
+    return Goal(
+        line=line,
+        word=words.capital(line.word),
+        figures=words.capital(line.figures),
+        basis=words.capital(line.basis),
+        cid=f"{safe_id}-{number}@koers" if chart else "",
+        alt=chart.alt if chart else "",
+        legend=[(*_KEYS[role], told) for role, told in chart.legend] if chart else [],
     )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from connectors.base import SlackMessage
-from flows.alerts.digest import Digest
+from connectors.base import SlackMessage, SlackPicture
+from flows.alerts.digest import Digest, DigestItem
 from flows.report import digest_lines, formats, words
+from flows.report.digest_charts import DigestCharts
 from flows.report.digest_lines import Line
 
 _MOST_BLOCKS = 50
@@ -72,6 +74,64 @@ def render_slack(digest: Digest) -> SlackMessage:
     if left_out:
         blocks.append(_context(escape(words.say("left_out", language, n=left_out))))
     return SlackMessage(text=_fallback(digest, changed), blocks=[*blocks, *closing])
+
+
+def render_slack_bot(digest: Digest, charts: DigestCharts) -> SlackMessage:
+    """The same for a bot, with pictures and its place in the month's thread.
+
+    The first message of a month begins a thread for the client and the route,
+    and says on top where things stand now; the others are replies to it. What
+    went well or wrong since is shown in the channel too; that something is
+    still as it was, or is quietly on course, is not. A weekly or monthly
+    summary tells all goals anew and stands by itself.
+    """
+    message = render_slack(digest)
+    items = digest_lines.ordered(digest.changed)
+    pictures, legend = [], []
+    for place, chart in charts.items():
+        target = items[place].view.target
+        title = formats.name(target.specific, 140)
+        pictures.append(SlackPicture(f"{target.id}.png", chart.png, title, chart.alt))
+        keys = " · ".join(f"{_SIGNS[role]} {escape(told)}" for role, told in chart.legend)
+        legend.append(f"*{escape(title)}*: {keys}")
+    message = replace(message, pictures=tuple(pictures), legend=_cut("\n".join(legend), _SECTION))
+    if digest.client.routes[digest.route].digest != "daily":
+        return message
+    return replace(
+        message,
+        thread=f"{digest.as_of:%Y-%m}",
+        to_channel=bool(digest.data) or any(map(_matters, digest.changed)),
+        head_note=_note(digest),
+    )
+
+
+def _note(digest: Digest) -> str:
+    language = digest.locale
+    day = words.say("as_of", language, day=formats.day(digest.as_of, language))
+    standing = _cut(escape(digest_lines.standing(digest)), 1_500)
+    return f"*{escape(day)}:* {standing} {escape(words.say('thread_since', language))}"
+
+
+# What a chart's colours and dashes mean; colour alone never tells two lines apart.
+_SIGNS = {
+    "line": "━",
+    "young": "╍",
+    "context": "─",
+    "goal": "┄",
+    "band": ":large_green_square:",
+    "fan": ":large_blue_square:",
+    "missing": ":large_purple_square:",
+}
+_IN_CHANNEL = frozenset(
+    {"off_track", "at_risk", "missed", "achieved", "recovered", "back", "escalated"}
+)
+
+
+def _matters(item: DigestItem) -> bool:
+    """Whether an item is worth the attention of everybody in the channel."""
+    told = item.evaluation
+    is_worse = told.status != item.was and words.TONE[told.status] in ("bad", "warn")
+    return item.kind in _IN_CHANNEL or is_worse
 
 
 def escape(text: str) -> str:

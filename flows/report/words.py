@@ -943,6 +943,16 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": "{client}: nothing has changed, as of {day}",
         "nl": "{client}: niets veranderd, stand van {day}",
     },
+    # on top of the first message of a thread, once there are others
+    "thread_since": {
+        "en": "Below is the first message of this month; what came after it is in the thread.",
+        "nl": "Hieronder staat het eerste bericht van deze maand; wat daarna kwam, staat in de"
+        " thread.",
+    },
+    "and_others": {
+        "en": ("one other", "{n} others"),
+        "nl": ("één ander", "{n} andere"),
+    },
     "hello_first": {
         "en": "This is the first message about {client}. Here is how every goal stands; from now"
         " on you only hear what changes.",

@@ -7,12 +7,14 @@ import logging
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from connectors.base import Sent, SlackMessage
+from connectors import slack_bot
+from connectors.base import Sent, SlackMessage, SlackPicture
 from connectors.sandbox import slack_api
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.server import Ports, Sandbox
@@ -22,6 +24,8 @@ TITLE = {"type": "header", "text": {"type": "plain_text", "text": "Fietsgoed"}}
 MESSAGE = SlackMessage("CTR is at risk", [TITLE, {"type": "divider"}], thread="2026-W47")
 REPLY = replace(MESSAGE, text="CTR is off track", to_channel=True, head_note="*1* off track")
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2_000)
+CTR = SlackPicture("ctr.png", PNG, "The CTR of search", "CTR from 3% to 4.7%")
+ROAS = SlackPicture("roas.png", PNG + b"x", "ROAS", "ROAS at 3.6")
 
 
 class Workspace:
@@ -35,6 +39,12 @@ class Workspace:
 
     def post(self, message: SlackMessage = MESSAGE, head: Head | None = None, **bot: Any) -> Sent:
         return post_to_slack(replace(self.bot, **bot), message, head)
+
+    def post_again(self, key: str, **more: Any) -> Sent:
+        """Post what was perhaps posted in the last minute."""
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        told = {"message": MESSAGE, "head": None, "bot": self.bot, **more}
+        return post_to_slack(**told, key=key, perhaps_since=since)
 
     def head(self, message: SlackMessage = MESSAGE) -> Head:
         return Head(self.post(message).receipt["ts"], message)
@@ -112,17 +122,88 @@ def test_a_head_that_cannot_be_edited_is_no_reason_to_repeat_the_reply(slack: Wo
     assert len(slack.received()) == 2
 
 
+@pytest.mark.parametrize("kind", ["internal", "cut", "reset"])
+def test_a_message_whose_answer_was_lost_is_seen_in_the_channel_and_not_posted_again(
+    slack: Workspace, kind: str
+) -> None:
+    slack.fail(kind, after_messages=1)
+    assert post_to_slack(slack.bot, MESSAGE, key="k1").state == "unknown"
+    (there,) = slack.received()
+    post_to_slack(slack.bot, MESSAGE, key="k2")
+
+    sent = slack.post_again("k1")
+
+    assert sent == Sent(
+        "sent",
+        "Slack had it already",
+        receipt={"channel": slack_api.CHANNEL, "ts": there["ts"], "thread": "2026-W47"},
+    )
+    assert len(slack.received()) == 2
+
+
+def test_a_reply_whose_answer_was_lost_is_seen_in_its_thread_and_the_head_is_told(
+    slack: Workspace,
+) -> None:
+    head = slack.head()
+    quiet = replace(REPLY, to_channel=False)
+    slack.fail("internal", after_messages=1)
+    assert post_to_slack(slack.bot, quiet, head, "k").state == "unknown"
+
+    sent = slack.post_again("k", message=quiet, head=head)
+
+    _, reply, edit = slack.received()
+    assert (sent.receipt["ts"], sent.receipt["thread_ts"]) == (reply["ts"], head.ts)
+    assert (edit["method"], edit["ts"]) == ("chat.update", head.ts)
+
+
+def test_a_message_that_is_not_in_the_channel_is_posted(slack: Workspace) -> None:
+    slack.fail("internal")
+    assert post_to_slack(slack.bot, MESSAGE, key="k").state == "unknown"
+    assert slack.post_again("k").error == ""
+    assert len(slack.received()) == 1
+
+
+def test_a_channel_full_of_other_messages_is_read_page_by_page(
+    slack: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slack_bot, "_PAGE", 2)
+    first = post_to_slack(slack.bot, MESSAGE, key="k")
+    for n in range(5):
+        post_to_slack(slack.bot, MESSAGE, key=f"k{n}")
+    assert slack.post_again("k").receipt["ts"] == first.receipt["ts"]
+
+
+@pytest.mark.parametrize("kind", ["internal", "cut", "quota"])
+def test_an_app_that_may_not_read_the_channel_posts_again(slack: Workspace, kind: str) -> None:
+    post_to_slack(slack.bot, MESSAGE, key="k")
+    blind = replace(slack.bot, token=SecretStr(slack_api.TOKEN_WITHOUT_FILES))
+    assert slack.post_again("k", bot=blind).error == ""
+    slack.fail(kind, "conversations.history")
+    assert slack.post_again("k").error == ""
+    assert len(slack.received()) == 3
+
+
+def test_a_token_that_cannot_send_a_key_sends_the_words(slack: Workspace) -> None:
+    slack.fail("refusal", reason="metadata_must_be_sent_from_app")
+    assert post_to_slack(slack.bot, MESSAGE, key="k").state == "sent"
+    (found,) = slack.received()
+    assert "metadata" not in found
+
+
 def test_charts_come_into_the_thread_with_their_alt_texts(slack: Workspace) -> None:
-    pictures = (("ctr.png", PNG, "CTR from 3% to 4.7%"), ("roas.png", PNG + b"x", "ROAS"))
-    sent = slack.post(replace(MESSAGE, pictures=pictures))
+    sent = slack.post(replace(MESSAGE, pictures=(CTR, ROAS), legend="━ so far"))
     _, files = slack.received()
     assert files["thread_ts"] == sent.receipt["ts"]
-    assert [file["title"] for file in files["files"]] == ["CTR from 3% to 4.7%", "ROAS"]
+    assert files["text"] == "━ so far"
+    assert [(file["title"], file["alt_txt"]) for file in files["files"]] == [
+        ("The CTR of search", "CTR from 3% to 4.7%"),
+        ("ROAS", "ROAS at 3.6"),
+    ]
 
 
 def test_an_app_that_may_not_upload_sends_the_words_alone(slack: Workspace) -> None:
     words_alone = SecretStr(slack_api.TOKEN_WITHOUT_FILES)
-    message = replace(MESSAGE, pictures=(("ctr.png", PNG, "CTR"),))
+    message = replace(MESSAGE, pictures=(CTR,))
     sent = slack.post(message, token=words_alone)
     assert (sent.state, sent.error) == ("sent", "")
     assert [one["method"] for one in slack.received()] == ["chat.postMessage"]
@@ -136,7 +217,7 @@ def test_a_picture_that_does_not_arrive_is_no_reason_to_repeat_the_message(
     slack: Workspace, method: str, kind: str
 ) -> None:
     slack.fail(kind, method)
-    assert slack.post(replace(MESSAGE, pictures=(("ctr.png", PNG, "CTR"),))).state == "sent"
+    assert slack.post(replace(MESSAGE, pictures=(CTR,))).state == "sent"
     assert [one["method"] for one in slack.received()] == ["chat.postMessage"]
 
 
