@@ -5,16 +5,22 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import socket
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.base import MailMessage, SlackMessage
+from connectors import slack as slack_webhook
+from connectors import slack_bot
+from connectors.base import MailMessage, SlackMessage, SlackPicture
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.server import Ports, Sandbox
+from connectors.slack import send_slack
+from connectors.slack_bot import Bot
 from flows.alerts import outbox
 from flows.alerts.outbox import Outgoing
 from flows.delivery import preview_messages, send_messages, send_test
@@ -64,9 +70,11 @@ def project(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def put(project: Project, key: str, route: str, **more: Any) -> None:
-    told: dict[str, Any] = {"channel": "slack", "message": SLACK, "locale": "en", **more}
+    told: dict[str, Any] = {
+        "channel": "slack", "message": SLACK, "locale": "en", "as_of": DAY, **more,
+    }  # fmt: skip
     with project.warehouse.open() as connection, transaction(connection):
-        one = Outgoing(key, "shop", route, as_of=DAY, **told)
+        one = Outgoing(key, "shop", route, **told)
         outbox.enqueue(connection, [one], datetime.now(UTC))
 
 
@@ -162,6 +170,171 @@ def test_what_eight_senders_died_of_goes_to_the_fallback_once_as_a_doubt(
         (waiting,) = outbox.queue(connection, datetime.now(UTC))
     assert (waiting.state, waiting.is_over, waiting.handed_to) == ("unknown", True, "lead")
     assert waiting.error.startswith("gave up after 8 attempts")
+
+
+# --- how Slack may answer, through the whole way ----------------------------------------------
+
+REPEAT = "May be a repeat: it is not certain that this message arrived before."
+EITHER = pytest.mark.parametrize("route", ["growth", "bot"])
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits twenty seconds for an answer that does not come."""
+    monkeypatch.setattr(slack_webhook, "send_slack", partial(send_slack, timeout_seconds=0.3))
+    monkeypatch.setattr(slack_bot, "Bot", partial(Bot, timeout_seconds=0.3))
+
+
+def waits(project: Project) -> list[outbox.Waiting]:
+    with project.warehouse.open() as connection:
+        return outbox.queue(connection, datetime.now(UTC))
+
+
+@EITHER
+def test_what_slack_limits_waits_as_long_as_it_asks_and_is_then_sent_once(
+    project: Project, sandbox: Sandbox, route: str
+) -> None:
+    sandbox.faults.add(Fault("quota", "slack", retry_delay_seconds=3_600))
+    put(project, "k", route)
+
+    assert [one.state for one in send_messages(project)] == ["pending"]
+    assert send_messages(project) == []
+    (waiting,) = waits(project)
+    assert waiting.next_attempt_at is not None
+    wait = waiting.next_attempt_at.replace(tzinfo=UTC) - datetime.now(UTC)
+    assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+    with project.warehouse.open() as connection, transaction(connection):  # the hour goes by
+        connection.execute("update ops.outbox set next_attempt_at = created_at")
+    assert [one.state for one in send_messages(project)] == ["sent"]
+
+    (found,) = slack(sandbox)
+    assert found["blocks"] == [TITLE]
+    assert waits(project) == mails(sandbox) == []
+
+
+@EITHER
+def test_a_message_is_sent_once_somebody_answers_at_the_address(
+    project: Project, sandbox: Sandbox, route: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(project, "k", route)
+    with socket.socket() as taken, monkeypatch.context() as away:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        port = taken.getsockname()[1]
+        away.setenv("HOOK", f"http://127.0.0.1:{port}/services/T0/B0/X")
+        elsewhere = partial(Bot, endpoint=f"http://127.0.0.1:{port}/api/")
+        away.setattr(slack_bot, "Bot", lambda token, channel, _: elsewhere(token, channel))
+        (told,) = send_messages(project)
+    assert (told.state, told.error) == ("pending", "nobody answers at the address")
+    assert [one.state for one in send_messages(project, again=True)] == ["sent"]
+    assert [one["blocks"] for one in slack(sandbox)] == [[TITLE]]
+
+
+@pytest.mark.parametrize("kind", ["stall", "internal", "cut", "reset"])
+@pytest.mark.parametrize("arrived", [0, 1])
+@EITHER
+def test_an_answer_that_stays_away_is_asked_for_once_more_and_no_third_time(
+    project: Project, sandbox: Sandbox, impatient: None, route: str, arrived: int, kind: Any
+) -> None:
+    method = "chat.postMessage" if route == "bot" else "webhook"
+    sandbox.faults.add(Fault(kind, "slack", method=method, after_messages=arrived))
+    # the workspace remembers those of other tests
+    put(project, f"{route}-{kind}-{arrived}", route)
+
+    assert [one.state for one in send_messages(project)] == ["unknown"]
+    assert len(slack(sandbox)) == arrived
+    assert [one.state for one in send_messages(project, again=True)] == ["sent"]
+
+    found = slack(sandbox)
+    labels = [REPEAT in json.dumps(one["blocks"]) for one in found]
+    if route == "bot" and arrived:  # a bot sees that it is there
+        assert labels == [False]
+    else:
+        assert labels == [False] * arrived + [True]
+    assert send_messages(project, again=True) == waits(project) == mails(sandbox) == []
+
+
+@pytest.mark.parametrize(
+    ("route", "kind", "reason", "told"),
+    [
+        ("growth", "answer", "channel_is_archived", "404 channel_is_archived"),
+        ("growth", "permission", None, "403 action_prohibited"),
+        ("bot", "refusal", "is_archived", "is_archived: the channel is archived"),
+        ("bot", "token_expired", None, "token_revoked: the app needs a new bot token"),
+    ],
+)
+def test_a_refusal_for_good_goes_to_the_fallback_as_it_was_rendered_for_it(
+    project: Project, sandbox: Sandbox, route: str, kind: Any, reason: str | None, told: str
+) -> None:
+    sandbox.faults.add(Fault(kind, "slack", reason=reason))
+    put(project, "k", route, alternates=(MAIL,))
+
+    assert [(one.state, one.handed_to) for one in send_messages(project)] == [
+        ("failed", "lead"),
+        ("sent", ""),
+    ]
+    (mail,) = mails(sandbox)
+    text = mail.get_body(("plain",)).get_content()
+    assert f"Meant for the route “{route}”, which did not take it ({told})." in text
+    assert "CTR is off track" in text
+    assert send_messages(project, again=True) == slack(sandbox) == []
+
+
+# --- threads ----------------------------------------------------------------------------------
+
+
+def digest_of(day: int, **more: Any) -> SlackMessage:
+    told = {"thread": "2026-11", "head_note": f"as of {day}", **more}
+    return SlackMessage(f"CTR on {day}", [TITLE], **told)
+
+
+def posted(sandbox: Sandbox) -> list[dict[str, Any]]:
+    return [one for one in slack(sandbox) if one["method"] == "chat.postMessage"]
+
+
+def test_a_message_that_was_put_off_does_not_say_last_where_things_stand(
+    project: Project, sandbox: Sandbox
+) -> None:
+    put(project, "a", "bot", message=digest_of(18), as_of=date(2026, 11, 18))
+    send_messages(project)
+    sandbox.faults.add(Fault("quota", "slack"))
+    put(project, "b", "bot", message=digest_of(19), as_of=date(2026, 11, 19))
+    assert [one.state for one in send_messages(project)] == ["pending"]
+    put(project, "c", "bot", message=digest_of(20))
+    assert [one.state for one in send_messages(project)] == ["sent"]
+    assert [one.state for one in send_messages(project, again=True)] == ["sent"]
+
+    head, *replies = posted(sandbox)
+    assert [one["text"] for one in replies] == ["CTR on 20", "CTR on 19"]
+    assert {one["thread_ts"] for one in replies} == {head["ts"]}
+    (edit,) = [one for one in slack(sandbox) if one["method"] == "chat.update"]
+    assert "as of 20" in json.dumps(edit["blocks"])
+
+
+def test_looking_first_shows_the_thread_its_top_and_the_pictures(
+    project: Project, sandbox: Sandbox
+) -> None:
+    picture = SlackPicture("ctr.png", b"PNG", "The CTR", "It ends at 3.1%.")
+    put(project, "a", "bot", message=digest_of(19, pictures=(picture,)))
+    put(project, "b", "bot", message=digest_of(20, to_channel=True))
+    put(project, "c", "bot", message=digest_of(21))
+    put(project, "d", "growth", message=digest_of(22, pictures=(picture,)))
+
+    seen = preview_messages(project)
+
+    assert [one.to[1:] for one in seen] == [
+        ("a new message",),
+        ("in the thread and in the channel",),
+        ("in the thread alone",),
+        (),
+    ]
+    assert "[picture] The CTR: It ends at 3.1%." in seen[0].words
+    assert seen[0].payload["pictures"] == [
+        {"name": "ctr.png", "title": "The CTR", "alt": "It ends at 3.1%."}
+    ]
+    assert seen[1].words.endswith("[on top of the thread] as of 20")
+    # a webhook can do nothing with any of it
+    assert set(seen[3].payload) == {"text", "blocks"}
+    assert slack(sandbox) == []
 
 
 def test_a_weeks_messages_of_a_bot_are_one_thread_and_another_weeks_another(

@@ -29,13 +29,14 @@ from flows.cli import PlainFormatter, _as_json, printable
 from flows.exports import target_table
 from flows.project import Project
 from flows.report import formats
+from flows.report.digest_charts import DigestChart
 from flows.report.dress import Dress
 from flows.report.mail_message import render_mail
 from flows.report.model import ClientView, TargetView
 from flows.report.overview import render_overview
 from flows.report.page import render_report
-from flows.report.slack_blocks import render_slack
-from flows.settings import Settings
+from flows.report.slack_blocks import render_slack_bot
+from flows.settings import Route, Settings
 from flows.summary import as_table, target_rows
 from flows.table_files import (
     Column,
@@ -221,13 +222,22 @@ def test_the_report_does_not_grow_with_a_name(called: str) -> None:
 
 @cache
 def slack_of(called: str, is_first: bool) -> SlackMessage:
-    one = named(called)
-    return render_slack(one.first if is_first else one.changed)
+    return by_bot(named(called), is_first)
+
+
+def by_bot(one: Hostile, is_first: bool) -> SlackMessage:
+    """With the texts of a thread's top and of the pictures."""
+    digest = one.first if is_first else one.changed
+    routes = {digest.route: Route(name=digest.route)}
+    digest = replace(digest, client=digest.client.model_copy(update={"routes": routes}))
+    legend = (("line", "over 28 days"),)
+    charts = {n: DigestChart(b"a picture", "", legend) for n in range(len(digest.changed))}
+    return render_slack_bot(digest, charts)
 
 
 def mrkdwn_of(message: SlackMessage) -> list[str]:
     """Every text that Slack reads formatting in."""
-    found = [message.text]
+    found = [message.text, message.head_note, message.legend]
 
     def walk(node: object) -> None:
         if isinstance(node, dict):
@@ -258,7 +268,7 @@ def formatting_of(texts: list[str]) -> dict[str, int]:
 def test_slack_gets_a_name_without_mention_link_or_formatting(called: str, is_first: bool) -> None:
     one = named(called)
     message = slack_of(called, is_first)
-    twin = render_slack(twin_of(one).first if is_first else twin_of(one).changed)
+    twin = by_bot(twin_of(one), is_first)
     texts = mrkdwn_of(message)
     for text in texts:
         pointed = re.findall(r"<[^>]*>?", text)
@@ -287,6 +297,8 @@ def test_a_slack_message_is_valid_json_within_the_limits(called: str, is_first: 
         text = block.get("text", {}).get("text", "x")
         assert 1 <= len(text) <= (150 if block["type"] == "header" else 3_000)
     assert invisible_in(str([b["text"]["text"] for b in blocks if "text" in b])) == set()
+    assert invisible_in(str([picture.title for picture in message.pictures])) == set()
+    assert len(message.head_note) <= 2_000 and len(message.legend) <= 3_000
 
 
 # --- mail -------------------------------------------------------------------------------------
