@@ -79,6 +79,7 @@ def send_messages(
             now = datetime.now(UTC)
             state = outbox.mark(connection, message.key, sent, now)
             handed = _hand_over(project, connection, message, now)
+            reach("marked")
         waiting.extend(handed)
         deliveries.append(_delivery(message, state, sent.error, handed))
     return deliveries

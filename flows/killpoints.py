@@ -20,6 +20,7 @@ POINTS = (
     "evaluated",  # evaluations are written, their messages are not
     "sending",  # a message is marked as being sent, and not sent
     "sent",  # it is sent, and not marked as such
+    "marked",  # how that went is written, with what a fallback gets, and not committed
     "publishing",  # the readers' copy is made, and not yet in its place
     "reporting",  # one report is written, the next is not
     "copying",  # a backup is written, and not yet in its place

@@ -37,7 +37,7 @@ from tests.torture.rounds import (
 # how often each point is reached
 TIMES = {
     "landed": 11, "deleted": 6, "before commit": 11, "committed": 11, "building": 1,
-    "evaluated": 1, "sending": 2, "sent": 2, "publishing": 1, "reporting": 1,
+    "evaluated": 1, "sending": 3, "sent": 3, "marked": 3, "publishing": 1, "reporting": 1,
     "copying": 1, "swapping": 1, "folded": 5, "removing": 8,
 }  # fmt: skip
 ELSEWHERE: dict[str, tuple[str, ...]] = {

@@ -21,6 +21,7 @@ MODULES = (
     "connectors.google_ads",
     "connectors.search_console",
     "connectors.slack",
+    "connectors.slack_bot",
     "connectors.smtp",
     "flows.backup",
     "flows.cli",

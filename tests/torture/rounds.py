@@ -25,9 +25,17 @@ from typing import Any
 
 import duckdb
 
+from connectors.sandbox import slack_api
 from connectors.tables import ALL
 from flows.demo import write_config
-from tests.e2e.morning import KOERS, Project, SandboxProcess, copy_of, read_mail
+from tests.e2e.morning import (
+    KOERS,
+    Project,
+    SandboxProcess,
+    copy_of,
+    read_mail,
+    replace_once,
+)
 from tests.torture.preloaded import Ended, Runner
 
 PREPARED_DAY = date(2026, 11, 18)
@@ -44,7 +52,7 @@ sources:
   google_ads: {{customer_ids: [333-333-3333]}}
   ga4: {{property_ids: ["322222222"]}}
   search_console: {{sites: ["https://www.tulpenthee.example/"], since: 2026-11-14}}
-notify: [team, growth]
+notify: [team, growth, bot]
 targets:
   - id: spend
     specific: Weekly ad spend stays within the budget
@@ -77,6 +85,15 @@ def prepare(sandbox: SandboxProcess, runner: Runner, directory: Path) -> Project
     for path in (project.config / "clients").glob("*.yaml"):
         path.unlink()
     project.client_file(CLIENT).write_text(SHOP)
+    bot = sandbox.endpoints["slack_bot"]
+    # one that may read the channel would find there what another round sent
+    (directory / "secrets" / "slack_bot").write_text(slack_api.TOKEN_WITHOUT_FILES)
+    replace_once(
+        project.config / "koers.yaml",
+        "\nroutes:\n",
+        "\nroutes:\n  bot: {slack: {token: file:secrets/slack_bot, "
+        f"channel: {bot['channel']}, endpoint: '{bot['endpoint']}'}}}}\n",
+    )
     sandbox.set_as_of(PREPARED_DAY)
     first = ("run", "--direct", "--no-notify", "--as-of", str(PREPARED_DAY))
     ended = runner.run([*first, "--config", str(project.config)], directory / "koers.log")
@@ -185,8 +202,11 @@ class Inbox:
     def new(self, project: Project) -> tuple[Counter[str], int]:
         """What arrived, without the folder and the word that it may be a repeat; and how often
         that word was there."""
-        texts = [message["text"] for message in self.sandbox.slack()[self.slack_seen :]]
-        self.slack_seen += len(texts)
+        received = self.sandbox.slack()[self.slack_seen :]
+        self.slack_seen += len(received)
+        # a bot's pictures and the top of its thread are not worth a repeat
+        posts = [one for one in received if one.get("method") in (None, "chat.postMessage")]
+        texts = [f"{one.get('method', 'webhook')} {one['text']}" for one in posts]
         for path in self.sandbox.mails():
             if path not in self.mails_seen:
                 self.mails_seen.add(path)
