@@ -3,9 +3,9 @@
 A socket's timeout bounds each single wait: an answer of one byte a second never
 strikes it. Here every read gets what is left of the whole as its timeout, in
 the connections of requests and of httplib2, which are both those of
-http.client. No thread watches; where the deadline strikes, the socket is
-closed. What is not bounded is the name look-up, which is the system's own.
-gRPC's ``timeout=`` is one for the whole call by itself.
+http.client, and in mail through `bounded_reader`. No thread watches; where the
+deadline strikes, the socket is closed. What is not bounded is the name look-up,
+which is the system's own. gRPC's ``timeout=`` is one for the whole call by itself.
 """
 
 from __future__ import annotations
@@ -70,11 +70,17 @@ def _seconds_left() -> float | None:
 
 
 class _Reading(io.RawIOBase):
-    """A socket's bytes until the deadline; the socket is closed when it strikes."""
+    """A socket's bytes until the deadline; the socket is closed when it strikes.
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+    ``longest`` bounds a single wait in seconds as well.
+    """
+
+    def __init__(
+        self, raw: io.RawIOBase, sock: socket.socket, longest: float | None = None
+    ) -> None:
         self._raw = raw
         self._sock = sock
+        self._longest = longest
 
     def readable(self) -> bool:
         return True
@@ -83,7 +89,7 @@ class _Reading(io.RawIOBase):
         try:
             left = _seconds_left()
             if left is not None:
-                self._sock.settimeout(left)
+                self._sock.settimeout(left if self._longest is None else min(left, self._longest))
             read: int | None = self._raw.readinto(buffer)
         except TimeoutError:
             self._raw.close()
@@ -94,6 +100,14 @@ class _Reading(io.RawIOBase):
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+def bounded_reader(sock: socket.socket, longest: float) -> io.BufferedReader:
+    """A file of what a socket receives, for protocols that are no HTTP.
+
+    No wait takes longer than ``longest`` seconds, nor all of them than `deadline` allows.
+    """
+    return io.BufferedReader(_Reading(sock.makefile("rb", buffering=0), sock, longest))
 
 
 class _Answer(http.client.HTTPResponse):

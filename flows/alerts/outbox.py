@@ -118,7 +118,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Waiting:
-    """One message that was not sent, as `koers status` shows it.
+    """One message that was not sent, or not to everybody, as `koers status` shows it.
 
     ``is_over``: nothing more will be tried. ``handed_to`` is the fallback route
     that got it. Times are UTC.
@@ -317,10 +317,10 @@ def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datet
     state: State
     next_at: datetime | None = now + wait
     error = sent.error
+    if sent.state in ("retry", "unknown") and sent.refused:  # the others have it
+        payload = _dumped(json.loads(payload) | {"only": list(sent.refused)})
     if sent.state == "retry" and attempts < MAX_ATTEMPTS:
         state = "pending"
-        if sent.refused:  # the others have it
-            payload = _dumped(json.loads(payload) | {"only": list(sent.refused)})
     elif sent.state == "retry":
         state, next_at, error = "failed", None, f"gave up after {attempts} attempts: {error}"
     elif sent.state == "unknown":
@@ -330,8 +330,8 @@ def mark(connection: duckdb.DuckDBPyConnection, key: str, sent: Sent, now: datet
         state, next_at = sent.state, None
     if state == "sent":
         payload = _without_pictures(payload)
-        if not error and receipt.get("refused"):
-            error = f"{len(receipt['refused'])} recipients were refused for good"
+        if n := len(receipt.get("refused", ())):
+            error = f"{n} recipient{'s were' if n > 1 else ' was'} refused for good"
     connection.execute(
         "update ops.outbox set state = ?, unknowns = ?, last_error = ?, payload = ?, "
         "next_attempt_at = ?, sent_at = ?, receipt = ?, claimed_by = null where message_key = ?",
@@ -426,18 +426,19 @@ def try_again(
 def queue(
     connection: duckdb.DuckDBPyConnection, now: datetime, clients: Sequence[str] = ()
 ) -> list[Waiting]:
-    """What waits, and for 14 days what was given up, oldest first."""
+    """What waits, and for 14 days what was given up or did not reach everybody, oldest first."""
     rows = connection.execute(
         "select o.client, o.route, o.channel, o.state, o.attempts, o.as_of, o.next_attempt_at, "
         "coalesce(o.last_error, ''), o.unknowns, "
         "(select any_value(f.route) from ops.outbox as f where f.fallback_of = o.message_key), "
         "(select any_value(m.route) from ops.outbox as m where m.message_key = o.fallback_of), "
-        "o.created_at from ops.outbox as o where o.state <> 'sent' "
+        "o.created_at from ops.outbox as o "
+        "where o.state <> 'sent' or o.receipt like '%\"refused\"%' "
         "order by o.created_at, o.message_key"
     ).fetchall()
     found = []
     for client, route, channel, state, attempts, as_of, at, error, unknowns, to, of, made in rows:
-        is_over = state == "failed" or (state == "unknown" and unknowns >= MAX_UNKNOWNS)
+        is_over = state in ("sent", "failed") or (state == "unknown" and unknowns >= MAX_UNKNOWNS)
         if (clients and client not in clients) or (is_over and made < _stored(now - SHOWN_FOR)):
             continue
         found.append(

@@ -89,6 +89,7 @@ def render_mail(
         html=html,
         pictures=tuple(picture for picture in pictures if picture[0] in shown),
         language=digest.locale,
+        unsubscribe=_unsubscribe(digest),
     )
 
 
@@ -125,6 +126,8 @@ def _html(
             season_line=digest_lines.season_line(digest),
             width=charts.png_width(),
             footer=_footer(digest, dress),
+            unsubscribe=_unsubscribe(digest),
+            unsubscribe_told=_where(_unsubscribe(digest)),
             brand=formats.name(dress.name, 60) if dress.name else "",
             logo=_LOGO if dress.logo else "",
             logo_height=MAIL_LOGO_HEIGHT,
@@ -216,6 +219,8 @@ def _text(
     if digest.report_link:
         parts.append(words.say("report_at", language, link=digest.report_link))
     parts.append("-- \n" + _wrap(_footer(digest, dress)))
+    if stop := _unsubscribe(digest):
+        parts[-1] += "\n" + _wrap(f"{words.say('no_more_mail', language)} {_where(stop)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -227,6 +232,19 @@ def _footer(digest: Digest, dress: Dress) -> str:
         route=formats.name(digest.route, 60),
         client=formats.name(digest.client.name),
     )
+
+
+def _unsubscribe(digest: Digest) -> str:
+    """Where a reader asks for no more of these; empty when the route names no place."""
+    route = digest.client.routes.get(digest.route)
+    return (route.unsubscribe or "") if route else ""
+
+
+def _where(unsubscribe: str) -> str:
+    """The place as people read it: a mail address without what a mail program wants of it."""
+    if not unsubscribe.startswith("mailto:"):
+        return unsubscribe
+    return unsubscribe.removeprefix("mailto:").partition("?")[0]
 
 
 def _wrap(text: str, indent: str = "", hanging: str | None = None) -> str:

@@ -1120,6 +1120,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": ("and 1 more account", "and {n} more accounts"),
         "nl": ("en nog 1 account", "en nog {n} accounts"),
     },
+    "no_more_mail": {"en": "To get no more of these:", "nl": "Geen berichten meer?"},
     "mail_footer": {
         "en": "You get this because the route “{route}” of {client} points to you. Sent by Koers.",
         "nl": "Je krijgt dit omdat de route “{route}” van {client} naar jou wijst. Verstuurd door"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -41,6 +43,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self.rcpt: dict[str, str] = {}
+        self.at_once: int | None = None  # recipients that it takes in one go
+        self.second: str | None = None  # the answer to the second mail
         self.stage: dict[str, str] = {}
         self.mails: list[tuple[list[str], bytes]] = []
         self.logins: list[tuple[bytes, bytes]] = []
@@ -58,12 +62,20 @@ class Inbox:
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         if address in self.rcpt:
+            if self.rcpt[address].startswith("421"):
+                asyncio.get_running_loop().call_later(0.05, server.transport.close)
             return self.rcpt[address]
+        if self.at_once is not None and len(envelope.rcpt_tos) >= self.at_once:
+            return "452 4.5.3 too many recipients"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.was_tls = session.ssl is not None
+        if self.mails and self.second is not None:
+            if self.second == "hang up":
+                server.transport.abort()
+            return self.second
         if self.stage.get("DATA") == "hang up":
             server.transport.abort()
             return "250 never said"
@@ -206,7 +218,8 @@ def test_who_is_put_off_is_named_and_the_others_are_served(
 ) -> None:
     inbox.rcpt = {TOM: "451 4.7.1 later", EVA: "550 5.1.1 no such user"}
     sent = send_mail(server, MAIL, [SANNE, TOM, EVA], "key")
-    assert sent == Sent("retry", "2 of 3 recipients were refused (451, 550)", refused=(TOM,))
+    told = "2 of 3 recipients were refused (451, 550)"
+    assert sent == Sent("retry", told, refused=(TOM,), given_up=(EVA,))
     assert [recipients for recipients, _ in inbox.mails] == [[SANNE]]
 
 
@@ -229,8 +242,54 @@ def test_when_everybody_is_refused_nothing_was_delivered(
     inbox: Inbox, server: SmtpServer, answers: dict[str, str], state: str
 ) -> None:
     inbox.rcpt = answers
-    assert send_mail(server, MAIL, [SANNE, TOM], "key").state == state
+    sent = send_mail(server, MAIL, [SANNE, TOM], "key")
+    assert sent.state == state
+    assert sent.error.startswith("every recipient was refused (")
+    # only who was put off is tried again
+    assert (sent.refused, sent.given_up) == (((TOM,), (SANNE,)) if state == "retry" else ((), ()))
     assert inbox.mails == []
+
+
+def test_a_server_that_hangs_up_among_the_recipients_leaves_the_rest_for_later(
+    inbox: Inbox, server: SmtpServer
+) -> None:
+    inbox.rcpt = {SANNE: "550 5.1.1 no such user", TOM: "421 4.3.2 closing"}
+    sent = send_mail(server, MAIL, [SANNE, TOM, EVA], "key")
+    assert (sent.state, sent.refused, sent.given_up) == ("retry", (TOM, EVA), (SANNE,))
+    assert inbox.mails == []
+
+
+def test_a_limit_of_recipients_makes_several_mails_of_one(inbox: Inbox, server: SmtpServer) -> None:
+    inbox.at_once = 2
+    everybody = [f"reader{i}@example.nl" for i in range(5)]
+    assert send_mail(server, MAIL, everybody, "key").state == "sent"
+    assert [len(to) for to, _ in inbox.mails] == [2, 2, 1]
+    assert [to for some, _ in inbox.mails for to in some] == everybody
+    assert len({parsed(raw)["Message-ID"] for _, raw in inbox.mails}) == 1
+
+
+def test_a_limit_of_nobody_is_not_asked_for_ever(inbox: Inbox, server: SmtpServer) -> None:
+    inbox.at_once = 0
+    sent = send_mail(server, MAIL, [SANNE, TOM], "key")
+    assert sent == Sent("retry", "every recipient was refused (452)")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "refused"),
+    [
+        ("451 4.3.0 later", "retry", (TOM,)),
+        ("hang up", "unknown", (TOM,)),  # only Tom's mail is in doubt
+        ("554 5.7.1 no more", "sent", (TOM,)),  # Tom is lost, Sanne has hers
+    ],
+)
+def test_what_goes_wrong_after_the_first_were_served_is_about_the_others_alone(
+    inbox: Inbox, server: SmtpServer, answer: str, state: str, refused: tuple[str, ...]
+) -> None:
+    inbox.at_once = 1
+    inbox.second = answer
+    sent = send_mail(server, MAIL, [SANNE, TOM], "key")
+    assert (sent.state, sent.refused) == (state, refused)
+    assert [to for to, _ in inbox.mails] == [[SANNE]]
 
 
 @pytest.mark.parametrize(
@@ -260,42 +319,136 @@ def test_a_server_that_is_not_there_is_tried_again_later(server: SmtpServer) -> 
         assert send_mail(gone, MAIL, [SANNE], "key").state == "retry"
 
 
-def test_a_server_that_never_greets_had_no_mail_yet() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        server = SmtpServer(
-            "127.0.0.1",
-            silent.getsockname()[1],
-            "koers@example.nl",
-            starttls=False,
-            timeout_seconds=0.2,
-        )
-        assert send_mail(server, MAIL, [SANNE], "key").state == "retry"
+Answers = list[bytes | float | None]
 
 
-def test_an_answer_that_stays_away_after_the_mail_is_unknown() -> None:
-    script = [b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"]
-    done = threading.Event()
+@contextmanager
+def scripted(answers: Answers, timeout_seconds: float = 0.5) -> Iterator[SmtpServer]:
+    """A server that says what it was told to, line by line: bytes as an answer to a command
+    (the greeting first), None hangs up, and of a float it drips a byte so many seconds apart."""
 
     def talk(listening: socket.socket) -> None:
         connection, _ = listening.accept()
-        with connection:
-            connection.sendall(b"220 slow\r\n")
-            for answer in script:
-                connection.recv(4096)
-                connection.sendall(answer)
+        with connection, suppress(OSError):
+            for i, answer in enumerate(answers):
+                if i and not connection.recv(65_536):
+                    return
+                if isinstance(answer, bytes):
+                    connection.sendall(answer)
+                elif answer is None:
+                    return
+                else:
+                    while not done.wait(answer):
+                        connection.sendall(b"2")
             done.wait(10)
 
+    done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=talk, args=(listening,), daemon=True)
         thread.start()
-        port = listening.getsockname()[1]
-        slow = SmtpServer(
-            "127.0.0.1", port, "koers@example.nl", starttls=False, timeout_seconds=0.3
-        )
-        sent = send_mail(slow, MAIL, [SANNE], "key")
-        done.set()
-        thread.join(5)
-    assert sent.state == "unknown"
+        try:
+            yield SmtpServer(
+                "127.0.0.1",
+                listening.getsockname()[1],
+                "koers@example.nl",
+                starttls=False,
+                timeout_seconds=timeout_seconds,
+            )
+        finally:
+            done.set()
+            thread.join(5)
+
+
+HELLO = b"220 here\r\n"
+OK = b"250 ok\r\n"
+GO_ON = b"354 go on\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [
+        ([b"421 too busy\r\n"], "retry"),
+        ([b"554 no service\r\n"], "failed"),
+        ([None], "retry"),  # hangs up instead of a greeting
+        ([HELLO, OK, None], "retry"),  # in the middle, before the mail
+        ([HELLO, OK, OK, OK, GO_ON, None], "unknown"),  # after the mail, without an answer
+        ([HELLO, OK, OK, OK, GO_ON, b"what?\r\n"], "unknown"),  # nor is that an answer
+        ([HELLO, OK, OK, OK, GO_ON, OK, None], "sent"),  # hangs up at the QUIT
+        ([HELLO, OK, OK, OK, GO_ON, OK, b"500 what?\r\n"], "sent"),
+    ],
+)
+def test_where_a_server_cuts_in_says_whether_the_mail_may_have_arrived(
+    answers: Answers, state: str
+) -> None:
+    with scripted(answers) as server:
+        sent = send_mail(server, MAIL, [SANNE], "key")
+    assert sent.state == state
+    assert "example" not in sent.error
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [
+        ([], "retry"),  # nothing at all
+        ([HELLO, OK], "retry"),  # falls silent
+        ([HELLO, OK, OK, OK, GO_ON], "unknown"),  # and after the mail
+    ],
+)
+def test_a_server_that_falls_silent_is_left_in_time(answers: Answers, state: str) -> None:
+    with scripted(answers, timeout_seconds=0.2) as server:
+        begun = time.monotonic()
+        sent = send_mail(server, MAIL, [SANNE], "key")
+    assert sent.state == state
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [([0.05], "retry"), ([HELLO, OK, OK, OK, GO_ON, 0.05], "unknown")],
+)
+def test_a_server_that_drips_is_left_in_time(answers: Answers, state: str) -> None:
+    # a byte well within each wait, and never a whole line: only the sum can strike
+    with scripted(answers, timeout_seconds=0.2) as server:
+        begun = time.monotonic()
+        sent = send_mail(server, MAIL, [SANNE], "key")
+    assert sent.state == state
+    assert time.monotonic() - begun < 5
+
+
+def test_a_server_that_takes_back_its_tls_gets_no_mail() -> None:
+    offers = b"250-here\r\n250 STARTTLS\r\n"
+    for answer, state in ((b"454 not now\r\n", "retry"), (b"502 never\r\n", "failed")):
+        with scripted([HELLO, offers, answer, OK]) as server:
+            sent = send_mail(replace(server, starttls=True), MAIL, [SANNE], "key")
+        assert sent.state == state
+    with scripted([HELLO, offers, b"220 go\r\n", b"nothing of TLS"]) as server:
+        assert send_mail(replace(server, starttls=True), MAIL, [SANNE], "key").state == "retry"
+
+
+# --- who wants no more ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "place", ["mailto:stop@example.nl?subject=stop", "https://example.nl/" + "a" * 300]
+)
+def test_a_mail_says_where_to_ask_for_no_more(inbox: Inbox, server: SmtpServer, place: str) -> None:
+    send_mail(server, replace(MAIL, unsubscribe=place), [SANNE], "key")
+    raw = inbox.mails[0][1]
+    # in one piece: what is folded into encoded words is no address to a mail program
+    assert f"List-Unsubscribe: <{place}>".encode() in raw.splitlines()
+    # a page that can be opened is not one that takes the one click of RFC 8058
+    assert b"List-Unsubscribe-Post" not in raw
+
+
+def test_a_mail_that_nobody_can_stop_has_no_header_for_it(inbox: Inbox, server: SmtpServer) -> None:
+    send_mail(server, MAIL, [SANNE], "key")
+    assert b"List-Unsubscribe" not in inbox.mails[0][1]
+
+
+def test_a_line_break_where_to_stop_begins_no_header() -> None:
+    evil = replace(MAIL, unsubscribe="https://example.nl/\r\nBcc: evil@example.com")
+    again = parsed(compose("koers@example.nl", evil, [SANNE], "key").as_bytes())
+    assert "Bcc" not in again
 
 
 # --- TLS and login ----------------------------------------------------------------------------

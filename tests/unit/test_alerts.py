@@ -179,6 +179,30 @@ def test_recipients_that_were_put_off_are_the_only_ones_next_time(
     assert found.message == MAIL
 
 
+def test_a_doubt_about_some_recipients_is_not_one_about_the_others(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    enqueue(connection, [message(message=MAIL, channel="email")], NOW)
+    attempt(connection, Sent("unknown", "broke off", refused=("b@example.nl",)), NOW)
+    (found,) = due(connection, NOW + timedelta(days=1))
+    assert (found.only, found.may_be_repeat) == (("b@example.nl",), True)
+
+
+def test_who_was_refused_for_good_is_counted_when_the_others_have_it_and_shown_for_a_while(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    enqueue(connection, [message(message=MAIL, channel="email")], NOW)
+    put_off = Sent("retry", "2 of 3", refused=("b@example.nl",), given_up=("c@example.nl",))
+    attempt(connection, put_off, NOW)
+    attempt(connection, Sent("sent"), NOW + timedelta(days=1))
+    (shown,) = outbox.queue(connection, NOW + timedelta(days=2))
+    assert (shown.state, shown.is_over) == ("sent", True)
+    # how many, and not who: an address may be a secret
+    assert shown.error == "1 recipient was refused for good"
+    assert due(connection, NOW + timedelta(days=2)) == []
+    assert outbox.queue(connection, NOW + timedelta(days=20)) == []
+
+
 def claimed_by(connection: duckdb.DuckDBPyConnection, owner: str) -> None:
     connection.execute("update ops.outbox set claimed_by = ?", [owner])
 

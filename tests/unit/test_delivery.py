@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from connectors import slack as slack_webhook
-from connectors import slack_bot
+from connectors import slack_bot, smtp
 from connectors.base import MailMessage, SlackMessage, SlackPicture
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.server import Ports, Sandbox
 from connectors.slack import send_slack
 from connectors.slack_bot import Bot
+from connectors.smtp import SmtpServer
 from flows.alerts import outbox
 from flows.alerts.outbox import Outgoing
 from flows.delivery import preview_messages, send_messages, send_test
@@ -59,6 +60,7 @@ def project(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "  growth: {slack: env:HOOK, locale: en}\n"
         "  lead: {email: [lead@example.nl], fallback: ops}\n"
         "  ops: {slack: env:HOOK, fallback: growth}\n"
+        "  board: {email: [sanne@example.nl, tom@example.nl, eva@example.nl]}\n"
         f"  bot: {{slack: {{token: env:BOT, channel: {bot['channel']}, "
         f"endpoint: '{bot['endpoint']}'}}}}\n"
         f"smtp: {{host: 127.0.0.1, port: {sandbox.endpoints['smtp']['port']}, "
@@ -277,6 +279,99 @@ def test_a_refusal_for_good_goes_to_the_fallback_as_it_was_rendered_for_it(
     assert f"Meant for the route “{route}”, which did not take it ({told})." in text
     assert "CTR is off track" in text
     assert send_messages(project, again=True) == slack(sandbox) == []
+
+
+# --- mail -------------------------------------------------------------------------------------
+
+
+def to_board(project: Project) -> None:
+    put(project, "k", "board", channel="email", message=MAIL)
+
+
+def recipients(sandbox: Sandbox) -> list[list[str]]:
+    """Whom each mail that arrived was handed in for, in their order."""
+    found = [
+        one["detail"]
+        for one in sandbox.calls.since(0)
+        if (one["source"], one["method"]) == SMTP_DATA
+    ]
+    return [one["recipients"] for one in found if one["kept"]]
+
+
+SMTP_DATA = ("smtp", "DATA")
+
+
+def test_only_who_was_put_off_gets_the_mail_later_and_who_is_lost_is_told_of(
+    project: Project, sandbox: Sandbox
+) -> None:
+    before = len(recipients(sandbox))
+    sandbox.faults.add(
+        Fault("quota", "smtp", "tom@example.nl", "RCPT"),
+        Fault("permission", "smtp", "eva@example.nl", "RCPT", times=0),
+    )
+    to_board(project)
+
+    assert [one.state for one in send_messages(project)] == ["pending"]
+    assert [one.state for one in send_messages(project, again=True)] == ["sent"]
+
+    assert recipients(sandbox)[before:] == [["sanne@example.nl"], ["tom@example.nl"]]
+    (shown,) = waits(project)
+    assert (shown.state, shown.error) == ("sent", "1 recipient was refused for good")
+    assert send_messages(project, again=True) == slack(sandbox) == []
+
+
+def test_a_server_that_takes_one_recipient_at_a_time_is_served_in_one_turn(
+    project: Project, sandbox: Sandbox
+) -> None:
+    before = len(recipients(sandbox))
+    for who in ("tom@example.nl", "eva@example.nl", "eva@example.nl"):
+        sandbox.faults.add(Fault("quota", "smtp", who, "RCPT", status=452))
+    to_board(project)
+
+    assert [(one.state, one.error) for one in send_messages(project)] == [("sent", "")]
+    assert recipients(sandbox)[before:] == [
+        ["sanne@example.nl"], ["tom@example.nl"], ["eva@example.nl"],
+    ]  # fmt: skip
+    assert waits(project) == []
+
+
+@pytest.mark.parametrize("arrived", [0, 1])
+@pytest.mark.parametrize("kind", ["stall", "cut"])
+def test_a_mail_without_an_answer_is_handed_in_once_more_and_says_so(
+    project: Project,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Any,
+    arrived: int,
+) -> None:
+    monkeypatch.setattr(smtp, "SmtpServer", partial(SmtpServer, timeout_seconds=0.3))
+    sandbox.faults.add(Fault(kind, "smtp", method="DATA", after_messages=arrived))
+    to_board(project)
+
+    assert [one.state for one in send_messages(project)] == ["unknown"]
+    assert [one.state for one in send_messages(project, again=True)] == ["sent"]
+
+    found = mails(sandbox)
+    assert ["(may be a repeat)" in one["Subject"] for one in found] == [False] * arrived + [True]
+    # a mail program knows the two as one
+    assert len({one["Message-ID"] for one in found}) == 1
+    assert send_messages(project, again=True) == waits(project) == []
+
+
+def test_a_mail_that_everybody_refuses_for_good_goes_to_the_fallback(
+    project: Project, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add(Fault("permission", "smtp", method="RCPT", times=3))
+    to_board(project)
+
+    told = send_messages(project)
+
+    assert [(one.route, one.state, one.handed_to) for one in told] == [
+        ("board", "failed", "lead"), ("lead", "sent", ""),
+    ]  # fmt: skip
+    (mail,) = mails(sandbox)
+    why = "which did not take it (every recipient was refused (550))."
+    assert why in mail.get_body(("plain",)).get_content()
 
 
 # --- threads ----------------------------------------------------------------------------------

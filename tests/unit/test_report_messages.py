@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from connectors.base import MailMessage
 from flows.alerts.digest import Digest, DigestItem
 from flows.report.mail_message import render_mail
 from flows.report.slack_blocks import escape, render_slack
+from flows.settings import Route
 from flows.targets.evaluation import Evaluation, Status
 from tests.golden import sample
 from tests.golden.sample import EVIL, LONG
@@ -31,6 +33,29 @@ def segment_item(was: Status | None) -> DigestItem:
     view = sample.roas_view()
     guilty: Evaluation = next(s for s in view.segments if s.segment == "7001")
     return DigestItem(view, guilty, was)
+
+
+def with_route(digest: Digest, **said: Any) -> Digest:
+    route = Route(name=digest.route, email=("lead@example.nl",), **said)
+    client = digest.client.model_copy(update={"routes": {digest.route: route}})
+    return replace(digest, client=client)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("mailto:stop@example.nl?subject=stop", "Geen berichten meer? stop@example.nl"),
+        ("https://example.nl/stop", "Geen berichten meer? https://example.nl/stop"),
+    ],
+)
+def test_a_mail_says_where_to_ask_for_no_more_of_them(said: str, told: str) -> None:
+    mail = render_mail(with_route(sample.digest("nl"), unsubscribe=said))
+    assert mail.unsubscribe == said
+    assert mail.text.rstrip().endswith(told)
+    assert f'href="{said}"' in mail.html
+    plain = render_mail(with_route(sample.digest("nl")))
+    assert plain.unsubscribe == ""
+    assert "Geen berichten meer" not in plain.text + plain.html
 
 
 @pytest.mark.parametrize("n", [1, 8, 60])
