@@ -40,7 +40,8 @@ class Table:
     is how many requests a day of it costs; 0 where a slice is one request.
     ``retention_days`` is how far back the API goes (None: no limit known).
     ``optional`` tables are read only for clients that name them. ``covers`` says
-    which part of an account's figures the rows hold; empty: all of it.
+    which part of an account's figures the rows hold; empty: all of it. ``is_log``:
+    a row is something that happened, whose numbers may all be unknown.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Table:
     requests_per_day: int = 0
     optional: bool = False
     covers: str = ""
+    is_log: bool = False
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ Source: https://developers.google.com/google-ads/api/fields/v26/overview
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors import tables
@@ -21,8 +22,13 @@ class Query:
     """One GAQL query: the resource it reads from and the field of every column.
 
     A column whose field is a resource name (``customers/1/conversionActions/2``)
-    takes its last part, the id. ``blank`` names columns that are part of the key
-    and that the API may leave unset: such a row has an empty text there.
+    takes its last part, the id; one whose field is a list has its elements with
+    commas between. ``blank`` names columns that are part of the key and that the
+    API may leave unset: such a row has an empty text there. ``whole`` names
+    messages that the API gives as they are, while columns take parts of them.
+
+    What is dated by a ``moment`` instead of ``segments.date`` comes in its order,
+    at most ``limit`` rows from ``since`` on.
 
     Raises ValueError for fields that Google does not give together.
     """
@@ -31,16 +37,35 @@ class Query:
     fields: dict[str, str]
     is_daily: bool = True
     blank: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+    moment: str = ""
+    limit: int = 0
+    since: str = ""
 
     def __post_init__(self) -> None:
-        check_together(self.resource, tuple(self.fields.values()))
+        check_together(self.resource, self.selected)
+
+    @property
+    def selected(self) -> Sequence[str]:
+        """The fields to select, each once, as the API calls them."""
+        asked = []
+        for path in self.fields.values():
+            whole = [name for name in self.whole if path.startswith(f"{name}.")]
+            # `type` is reserved in Python, and called `type_` in the client's messages alone
+            asked.append(whole[0] if whole else path.removesuffix("_"))
+        return tuple(dict.fromkeys(asked))
 
     def gaql(self, window: DateWindow | None = None) -> str:
         """Write the query; both ends of ``window`` are included."""
-        # `type` is reserved in Python, and called `type_` in the client's messages alone
-        fields = ", ".join(path.removesuffix("_") for path in self.fields.values())
+        fields = ", ".join(self.selected)
         query = f"SELECT {fields} FROM {self.resource}"  # noqa: S608 (GAQL; names are ours)
-        if self.is_daily and window is not None:
+        if self.moment and window is not None:
+            since = self.since or f"{window.start} 00:00:00"
+            query += (
+                f" WHERE {self.moment} >= '{since}' AND {self.moment} <= "
+                f"'{window.end} 23:59:59.999999' ORDER BY {self.moment} LIMIT {self.limit}"
+            )
+        elif self.is_daily and window is not None:
             query += f" WHERE segments.date BETWEEN '{window.start}' AND '{window.end}'"
         return query
 
@@ -60,6 +85,11 @@ _BY_CONVERSION_DATE = {
     "conversions_by_conversion_date": "metrics.conversions_by_conversion_date",
     "conversions_value_by_conversion_date": "metrics.conversions_value_by_conversion_date",
 }
+_CONVERSION_ACTION = {
+    "conversion_action_id": "segments.conversion_action",
+    "conversion_action_name": "segments.conversion_action_name",
+    "conversion_action_category": "segments.conversion_action_category",
+}
 _CAMPAIGN = {
     "campaign_id": "campaign.id",
     "campaign_name": "campaign.name",
@@ -71,6 +101,7 @@ _ASSET_GROUP = {
     "asset_group_id": "asset_group.id",
     "asset_group_name": "asset_group.name",
 }
+_LABEL = {"label_id": "label.id", "label_name": "label.name"}
 _RESULTS = {**_MONEY, **_DELIVERY, **_CONVERSIONS}
 
 QUERIES: dict[Table, Query] = {
@@ -122,9 +153,7 @@ QUERIES: dict[Table, Query] = {
         {
             **_FACT,
             "campaign_id": "campaign.id",
-            "conversion_action_id": "segments.conversion_action",
-            "conversion_action_name": "segments.conversion_action_name",
-            "conversion_action_category": "segments.conversion_action_category",
+            **_CONVERSION_ACTION,
             **_MONEY,
             **_CONVERSIONS,
             **_BY_CONVERSION_DATE,
@@ -270,6 +299,23 @@ QUERIES: dict[Table, Query] = {
             "search_rank_lost_impression_share": "metrics.search_rank_lost_impression_share",
         },
     ),
+    tables.ADS_ALL_CONVERSIONS_DAY: Query(
+        "campaign",
+        {
+            **_FACT,
+            "campaign_id": "campaign.id",
+            **_CONVERSION_ACTION,
+            **_MONEY,
+            **_CONVERSIONS,
+            **_BY_CONVERSION_DATE,
+            "all_conversions": "metrics.all_conversions",
+            "all_conversions_value": "metrics.all_conversions_value",
+            "all_conversions_by_conversion_date": "metrics.all_conversions_by_conversion_date",
+            "all_conversions_value_by_conversion_date": (
+                "metrics.all_conversions_value_by_conversion_date"
+            ),
+        },
+    ),
     tables.ADS_CAMPAIGN: Query(
         "campaign",
         {
@@ -279,6 +325,16 @@ QUERIES: dict[Table, Query] = {
             "campaign_status": "campaign.status",
             "channel_type": "campaign.advertising_channel_type",
             "bidding_strategy_type": "campaign.bidding_strategy_type",
+            "target_roas": "campaign.target_roas.target_roas",
+            "maximize_value_target_roas": "campaign.maximize_conversion_value.target_roas",
+            "target_cpa_micros": "campaign.target_cpa.target_cpa_micros",
+            "maximize_conversions_target_cpa_micros": (
+                "campaign.maximize_conversions.target_cpa_micros"
+            ),
+            "portfolio_strategy_id": "bidding_strategy.id",
+            "portfolio_strategy_name": "bidding_strategy.name",
+            "portfolio_target_roas": "bidding_strategy.target_roas.target_roas",
+            "portfolio_target_cpa_micros": "bidding_strategy.target_cpa.target_cpa_micros",
             "start_at_local": "campaign.start_date_time",
             "end_at_local": "campaign.end_date_time",
             "budget_id": "campaign_budget.id",
@@ -288,6 +344,85 @@ QUERIES: dict[Table, Query] = {
             **_MONEY,
         },
         is_daily=False,
+    ),
+    tables.ADS_AD_GROUP: Query(
+        "ad_group",
+        {
+            "account_id": "customer.id",
+            "campaign_id": "campaign.id",
+            "ad_group_id": "ad_group.id",
+            "ad_group_name": "ad_group.name",
+            "ad_group_status": "ad_group.status",
+            "ad_group_type": "ad_group.type_",
+            "cpc_bid_micros": "ad_group.cpc_bid_micros",
+            "target_cpa_micros": "ad_group.target_cpa_micros",
+            "target_roas": "ad_group.target_roas",
+            **_MONEY,
+        },
+        is_daily=False,
+    ),
+    tables.ADS_BUDGET: Query(
+        "campaign_budget",
+        {
+            "account_id": "customer.id",
+            "budget_id": "campaign_budget.id",
+            "budget_name": "campaign_budget.name",
+            "budget_status": "campaign_budget.status",
+            "budget_period": "campaign_budget.period",
+            "amount_micros": "campaign_budget.amount_micros",
+            "total_amount_micros": "campaign_budget.total_amount_micros",
+            "is_shared": "campaign_budget.explicitly_shared",
+            "campaigns": "campaign_budget.reference_count",
+            "recommended_amount_micros": "campaign_budget.recommended_budget_amount_micros",
+            **_MONEY,
+        },
+        is_daily=False,
+    ),
+    tables.ADS_CAMPAIGN_LABEL: Query(
+        "campaign_label",
+        {"account_id": "customer.id", "campaign_id": "campaign.id", **_LABEL},
+        is_daily=False,
+    ),
+    tables.ADS_AD_GROUP_LABEL: Query(
+        "ad_group_label",
+        {
+            "account_id": "customer.id",
+            "campaign_id": "campaign.id",
+            "ad_group_id": "ad_group.id",
+            **_LABEL,
+        },
+        is_daily=False,
+    ),
+    tables.ADS_CHANGE_EVENT: Query(
+        "change_event",
+        {
+            "account_id": "customer.id",
+            "date_day": "change_event.change_date_time",
+            "change_event_id": "change_event.resource_name",
+            "changed_at_local": "change_event.change_date_time",
+            "resource_type": "change_event.change_resource_type",
+            "resource_id": "change_event.change_resource_name",
+            "operation": "change_event.resource_change_operation",
+            "client_type": "change_event.client_type",
+            "campaign_id": "change_event.campaign",
+            "ad_group_id": "change_event.ad_group",
+            "changed_fields": "change_event.changed_fields.paths",
+            **{
+                f"{when}_{name}": f"change_event.{when}_resource.{path}"
+                for name, _, path in tables.ADS_CHANGED
+                for when in ("old", "new")
+            },
+            **_MONEY,
+        },
+        whole=(
+            "change_event.old_resource",
+            "change_event.new_resource",
+            "change_event.changed_fields",
+        ),
+        moment="change_event.change_date_time",
+        # the most that one answer of this resource may hold
+        # Source: https://developers.google.com/google-ads/api/docs/change-event
+        limit=10_000,
     ),
 }
 

@@ -17,6 +17,11 @@ ATTRIBUTED: Mapping[str, tuple[str, ...]] = {
     "customer_client": ("customer",),
     "conversion_action": ("customer",),
     "campaign": ("customer", "campaign_budget", "bidding_strategy"),
+    "campaign_budget": ("customer",),
+    "campaign_label": ("customer", "campaign", "label"),
+    "ad_group_label": ("customer", "campaign", "ad_group", "label"),
+    # without campaign and ad_group, which it carries too: a change of neither could be left out
+    "change_event": ("customer",),
     "ad_group": ("customer", "campaign"),
     "ad_group_ad": ("customer", "campaign", "ad_group"),
     "keyword_view": ("customer", "campaign", "ad_group", "ad_group_criterion"),
@@ -34,7 +39,13 @@ ATTRIBUTED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 # these describe, and have neither segments nor metrics
-WITHOUT_METRICS = ("customer_client", "conversion_action")
+WITHOUT_METRICS = (
+    "customer_client",
+    "conversion_action",
+    "campaign_label",
+    "ad_group_label",
+    "change_event",
+)
 
 _CONVERSION_SEGMENTS = ("segments.conversion_action", "segments.conversion_lag_bucket")
 _CONVERSION_METRICS = ("metrics.conversions", "metrics.all_conversions", "metrics.value_per_")

@@ -320,16 +320,41 @@ ADS_IMPRESSION_SHARE_DAY = _ads_on_request(
     "campaigns on the Search Network; the shares of others are null",
     max_days=QUARTER_DAYS,
 )
-ADS_CAMPAIGN = Table(
-    "google_ads",
+# What is set, as it is now. The warehouse keeps what it was: sql/marts/campaign_attributes.
+_ADS_TARGETS = (
+    Column("target_roas", NUMBER, "of the strategy Target ROAS: 4.0 is 400%"),
+    Column("maximize_value_target_roas", NUMBER, "of Maximise conversion value; 0 is none"),
+    Column("target_cpa_micros", INTEGER, "of the strategy Target CPA"),
+    Column("maximize_conversions_target_cpa_micros", INTEGER, "of Maximise conversions; 0: none"),
+    Column("portfolio_strategy_id", TEXT, "null where the campaign has a strategy of its own"),
+    Column("portfolio_strategy_name", TEXT),
+    Column("portfolio_target_roas", NUMBER),
+    Column("portfolio_target_cpa_micros", INTEGER),
+)
+
+
+def _ads_present(
+    grain: str, columns: tuple[Column, ...], key: tuple[str, ...], covers: str
+) -> Table:
+    return Table(
+        "google_ads",
+        grain,
+        (_ADS_FACT[0], *columns),
+        key=("account_id", *key),
+        optional=True,
+        covers=covers,
+    )
+
+
+ADS_CAMPAIGN = _ads_present(
     "campaign",
     (
-        _ADS_FACT[0],
         *_ADS_CAMPAIGN[:1],
         Column("campaign_name", TEXT),
         Column("campaign_status", TEXT, "ENABLED, PAUSED, REMOVED"),
         _ADS_CAMPAIGN[2],
         Column("bidding_strategy_type", TEXT, "TARGET_ROAS, MAXIMIZE_CONVERSIONS, …"),
+        *_ADS_TARGETS,
         Column("start_at_local", TEXT, "the account's time zone, `YYYY-MM-DD hh:mm:ss`"),
         Column("end_at_local", TEXT, "likewise; null without an end"),
         Column("budget_id", TEXT),
@@ -338,9 +363,125 @@ ADS_CAMPAIGN = Table(
         Column("is_shared_budget", FLAG, "of several campaigns: do not add their amounts up"),
         _ADS_MONEY,
     ),
-    key=("account_id", "campaign_id"),
+    ("campaign_id",),
+    "every campaign as it is now; what it was before is in history",
+)
+ADS_AD_GROUP = _ads_present(
+    "ad_group",
+    (
+        *_ADS_CAMPAIGN[:1],
+        Column("ad_group_id", TEXT),
+        Column("ad_group_name", TEXT),
+        Column("ad_group_status", TEXT, "ENABLED, PAUSED, REMOVED"),
+        Column("ad_group_type", TEXT, "SEARCH_STANDARD, SEARCH_DYNAMIC_ADS, DISPLAY_STANDARD, …"),
+        Column("cpc_bid_micros", INTEGER, "highest bid for a click, where bids are by hand"),
+        Column("target_cpa_micros", INTEGER, "null where the campaign's own goes"),
+        Column("target_roas", NUMBER, "null where the campaign's own goes"),
+        _ADS_MONEY,
+    ),
+    ("ad_group_id",),
+    "every ad group as it is now; Performance Max has none; what it was before is in history",
+)
+ADS_BUDGET = _ads_present(
+    "budget",
+    (
+        Column("budget_id", TEXT),
+        Column("budget_name", TEXT),
+        Column("budget_status", TEXT, "ENABLED, REMOVED"),
+        Column("budget_period", TEXT, "DAILY, or CUSTOM_PERIOD for one amount in all"),
+        Column("amount_micros", INTEGER, "a day, millionths of the account currency"),
+        Column("total_amount_micros", INTEGER, "of a CUSTOM_PERIOD, in all"),
+        Column("is_shared", FLAG, "of several campaigns"),
+        Column("campaigns", INTEGER, "how many campaigns spend it"),
+        Column("recommended_amount_micros", INTEGER, "what Google recommends; null without"),
+        _ADS_MONEY,
+    ),
+    ("budget_id",),
+    "every budget as it is now; what it was before is in history",
+)
+_ADS_LABEL = (Column("label_id", TEXT), Column("label_name", TEXT))
+ADS_CAMPAIGN_LABEL = _ads_present(
+    "campaign_label",
+    (*_ADS_CAMPAIGN[:1], *_ADS_LABEL),
+    ("campaign_id", "label_id"),
+    "campaigns that have a label, a row for each of their labels, as it is now",
+)
+ADS_AD_GROUP_LABEL = _ads_present(
+    "ad_group_label",
+    (*_ADS_CAMPAIGN[:1], Column("ad_group_id", TEXT), *_ADS_LABEL),
+    ("ad_group_id", "label_id"),
+    "ad groups that have a label of their own, a row for each label, as it is now",
+)
+ADS_ALL_CONVERSIONS_DAY = _ads_on_request(
+    "all_conversions_day",
+    (
+        Column("campaign_id", TEXT),
+        Column("conversion_action_id", TEXT),
+        Column("conversion_action_name", TEXT),
+        Column("conversion_action_category", TEXT, "PURCHASE, SUBMIT_LEAD_FORM, …"),
+        _ADS_MONEY,
+        *_ADS_CONVERSIONS,
+        Column("all_conversions", NUMBER, "with those that bidding does not count; fractional"),
+        Column("all_conversions_value", NUMBER, "account currency; day of the interaction"),
+        Column("all_conversions_by_conversion_date", NUMBER, "fractional; the day it happened"),
+        Column("all_conversions_value_by_conversion_date", NUMBER, "account currency"),
+    ),
+    ("campaign_id", "conversion_action_id"),
+    "all conversions, those that are not counted as a conversion too",
+    max_days=QUARTER_DAYS,
+)
+# Old and new values of what explains a change of figures. The rest is in changed_fields by name.
+# Who did it is left out: an e-mail address is about a person.
+ADS_CHANGED: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("campaign_name", TEXT, "campaign.name"),
+    ("campaign_status", TEXT, "campaign.status"),
+    ("bidding_strategy_type", TEXT, "campaign.bidding_strategy_type"),
+    ("target_roas", NUMBER, "campaign.target_roas.target_roas"),
+    ("maximize_value_target_roas", NUMBER, "campaign.maximize_conversion_value.target_roas"),
+    ("target_cpa_micros", INTEGER, "campaign.target_cpa.target_cpa_micros"),
+    (
+        "maximize_conversions_target_cpa_micros",
+        INTEGER,
+        "campaign.maximize_conversions.target_cpa_micros",
+    ),
+    ("budget_amount_micros", INTEGER, "campaign_budget.amount_micros"),
+    ("ad_group_name", TEXT, "ad_group.name"),
+    ("ad_group_status", TEXT, "ad_group.status"),
+    ("ad_group_cpc_bid_micros", INTEGER, "ad_group.cpc_bid_micros"),
+    ("ad_group_target_cpa_micros", INTEGER, "ad_group.target_cpa_micros"),
+    ("ad_group_target_roas", NUMBER, "ad_group.target_roas"),
+    ("ad_status", TEXT, "ad_group_ad.status"),
+    ("keyword_status", TEXT, "ad_group_criterion.status"),
+    ("keyword_cpc_bid_micros", INTEGER, "ad_group_criterion.cpc_bid_micros"),
+)
+ADS_CHANGE_EVENT = Table(
+    "google_ads",
+    "change_event",
+    (
+        _ADS_FACT[0],
+        Column("date_day", DAY, "day of the change, in the account's time zone"),
+        Column("change_event_id", TEXT),
+        Column("changed_at_local", TEXT, "the account's time zone, `YYYY-MM-DD hh:mm:ss.ffffff`"),
+        Column("resource_type", TEXT, "CAMPAIGN, CAMPAIGN_BUDGET, AD_GROUP, AD_GROUP_CRITERION, …"),
+        Column("resource_id", TEXT, "of what was changed; 1~2 where it takes two numbers"),
+        Column("operation", TEXT, "CREATE, UPDATE, REMOVE"),
+        Column("client_type", TEXT, "GOOGLE_ADS_WEB_CLIENT, GOOGLE_ADS_AUTOMATED_RULE, …"),
+        Column("campaign_id", TEXT, "empty where the change is of no campaign"),
+        Column("ad_group_id", TEXT, "empty where the change is of no ad group"),
+        Column("changed_fields", TEXT, "names in the API, with commas between"),
+        *(
+            Column(f"{when}_{name}", kind, path)
+            for name, kind, path in ADS_CHANGED
+            for when in ("old", "new")
+        ),
+        _ADS_MONEY,
+    ),
+    key=("account_id", "date_day", "change_event_id"),
+    # what is older than 30 days is refused, by the hour; a day less is always inside
+    retention_days=29,
     optional=True,
-    covers="every campaign as it is now; what it was before is in history",
+    covers="changes of campaigns, budgets, ad groups, ads, keywords and assets, of 30 days at most",
+    is_log=True,
 )
 
 # --- GA4 --------------------------------------------------------------------------------------
@@ -548,6 +689,12 @@ ALL: tuple[Table, ...] = (
     ADS_CONVERSION_ACTION_DAY,
     ADS_CONVERSION_LAG_DAY,
     ADS_CAMPAIGN,
+    ADS_AD_GROUP,
+    ADS_BUDGET,
+    ADS_CAMPAIGN_LABEL,
+    ADS_AD_GROUP_LABEL,
+    ADS_CHANGE_EVENT,
+    ADS_ALL_CONVERSIONS_DAY,
     ADS_AD_GROUP_DAY,
     ADS_AD_DAY,
     ADS_KEYWORD_DAY,

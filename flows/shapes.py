@@ -55,8 +55,9 @@ News = Literal[
 # the tables of each source, named by their grain; a test holds them to connectors/tables.py
 AdsTable = Literal[
     "default", "all", "account", "conversion_action", "account_day", "campaign_day",
-    "conversion_action_day", "conversion_lag_day", "campaign", "ad_group_day", "ad_day",
-    "keyword_day", "search_term_day", "campaign_search_term_day", "shopping_product_day",
+    "conversion_action_day", "conversion_lag_day", "campaign", "ad_group", "budget",
+    "campaign_label", "ad_group_label", "change_event", "all_conversions_day", "ad_group_day",
+    "ad_day", "keyword_day", "search_term_day", "campaign_search_term_day", "shopping_product_day",
     "geographic_day", "hour_day", "landing_page_day", "asset_group_day",
     "asset_group_product_group_day", "impression_share_day",
 ]  # fmt: skip

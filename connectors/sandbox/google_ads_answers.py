@@ -14,15 +14,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.sandbox import world_changes
 from connectors.sandbox.gaql import Condition, GaqlError, Query, during, read_date
 from connectors.sandbox.google_ads_fields import (
     ACTION_SEGMENTS,
+    CHANGE_MOMENT,
     CONVERSION_SEGMENTS,
     CORE_DATE_SEGMENTS,
     HOUR_SEGMENT,
     LAG_SEGMENT,
     RATIOS,
     SHARES,
+    WHOLE,
     Field,
     NotModelledError,
     Resource,
@@ -35,6 +38,7 @@ from connectors.sandbox.world_lag import Split
 
 # daily figures are kept for 37 months; older ones only by month or longer
 DAILY_MONTHS = 37
+CHANGE_DAYS = 30
 TEXT = pa.string()
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
@@ -54,6 +58,11 @@ class Answers:
         self.world = world
         self._lock = threading.Lock()
         self._bases: OrderedDict[Hashable, pa.Table] = OrderedDict()
+        self._settings = {
+            "campaign_budget": self._budgets,
+            "campaign_label": self._campaign_labels,
+            "ad_group_label": self._ad_group_labels,
+        }
 
     def answer(self, query: Query, account: AdAccount, today: date) -> pa.Table:
         """Return one column per selected field that this world knows, named as in GAQL.
@@ -106,6 +115,12 @@ class Answers:
             return self._customer_clients(account)
         if resource.name == "conversion_action":
             return self._conversion_actions(account)
+        if resource.name in self._settings:
+            return self._settings[resource.name](account, today)
+        if resource.name == "change_event":
+            return self._changes(query, account, today)
+        if resource.name == "ad_group" and not from_facts:
+            return self._ad_groups(account, today)
         if resource.name in GRAINS:
             if not any(field_of(name).category == "SEGMENT" for name in query.select):
                 raise NotModelledError(f"the sandbox holds no {resource.name} without its days")
@@ -175,7 +190,7 @@ class Answers:
             "segments.device": facts["device"],
             "segments.ad_network_type": facts["network"],
             **_campaign_columns(
-                facts["campaign_id"], self.world.ads_campaigns(customer, today), customer
+                facts["campaign_id"], self.world.ads_campaigns(customer, today), customer, today
             ),
         }
         if split == "lag":
@@ -204,7 +219,78 @@ class Answers:
             name = f"customers/{account.customer_id}"
             return pa.table({"customer.resource_name": pa.array([name])})
         campaigns = self.world.ads_campaigns(account.customer_id, today)
-        return pa.table(_campaign_columns(campaigns["campaign_id"], campaigns, account.customer_id))
+        ids = campaigns["campaign_id"]
+        return pa.table(_campaign_columns(ids, campaigns, account.customer_id, today))
+
+    # --- what is set, and what was changed ----------------------------------------------------
+
+    def _ad_groups(self, account: AdAccount, today: date) -> pa.Table:
+        campaigns = self.world.ads_campaigns(account.customer_id, today)
+        known = zip(
+            *(campaigns[n].to_pylist() for n in ("campaign_id", "channel_type")), strict=True
+        )
+        found = world_changes.ad_groups(account.customer_id, list(known), today)
+        return pa.Table.from_pylist(found)
+
+    def _budgets(self, account: AdAccount, today: date) -> pa.Table:
+        rows = self._entities("campaign", account, today)
+        prefix = "campaign_budget."
+        names = [name for name in rows.column_names if name.startswith(prefix)]
+        counted = rows.group_by(names).aggregate([("campaign.id", "count")])
+        return (
+            counted.rename_columns([*names, f"{prefix}reference_count"])
+            .append_column(f"{prefix}status", pa.repeat("ENABLED", counted.num_rows))
+            .append_column(f"{prefix}period", pa.repeat("DAILY", counted.num_rows))
+            .sort_by(f"{prefix}id")
+        )
+
+    def _campaign_labels(self, account: AdAccount, today: date) -> pa.Table:
+        return _labelled("campaign", self._entities("campaign", account, today), account)
+
+    def _ad_group_labels(self, account: AdAccount, today: date) -> pa.Table:
+        return _labelled("ad_group", self._ad_groups(account, today), account)
+
+    def _changes(self, query: Query, account: AdAccount, today: date) -> pa.Table:
+        bounds = [c for c in query.where if c.field == CHANGE_MOMENT]
+        oldest = min(value for c in bounds for value in c.values)[:10]
+        if read_date(oldest) < today - timedelta(days=CHANGE_DAYS):
+            raise GaqlError(
+                "START_DATE_TOO_OLD",
+                "The requested start date is too old. It must be within the past "
+                f"{CHANGE_DAYS} days.",
+                "change_event_error",
+            )
+        customer = f"customers/{account.customer_id}"
+        found = world_changes.changes(account.customer_id, today)
+        columns: dict[str, Any] = {
+            name: pa.array([value(c) for c in found], kind)
+            for name, kind, value in (
+                ("resource_name", TEXT, lambda c: f"{customer}/changeEvents/{c.id}"),
+                ("change_date_time", TEXT, lambda c: f"{c.at:%Y-%m-%d %H:%M:%S.%f}"),
+                ("change_resource_type", TEXT, lambda c: c.resource_type),
+                (
+                    "change_resource_name",
+                    TEXT,
+                    lambda c: f"{customer}/{c.collection}/{c.resource_id}",
+                ),
+                ("resource_change_operation", TEXT, lambda c: c.operation),
+                ("client_type", TEXT, lambda c: c.client_type),
+                ("user_email", TEXT, lambda c: "sanne@noorderlicht.example"),
+                ("campaign", TEXT, lambda c: f"{customer}/campaigns/{c.campaign_id}"),
+                (
+                    "ad_group",
+                    TEXT,
+                    lambda c: f"{customer}/adGroups/{c.ad_group_id}" if c.ad_group_id else None,
+                ),
+                ("changed_fields.paths", pa.list_(TEXT), lambda c: c.fields),
+            )
+        }
+        for side in ("old", "new"):
+            for path in dict.fromkeys(path for c in found for path in getattr(c, side)):
+                columns[f"{side}_resource.{path}"] = pa.array(
+                    [getattr(c, side).get(path) for c in found]
+                )
+        return pa.table({f"change_event.{name}": column for name, column in columns.items()})
 
     def _customer_clients(self, account: AdAccount) -> pa.Table:
         found: list[tuple[AdAccount, int]] = []
@@ -316,7 +402,34 @@ def _bounded(metric: str, share: Any) -> Any:
     return pc.if_else(pc.less(share, 0.1), 0.0999, share)
 
 
-def _campaign_columns(ids: Any, campaigns: pa.Table, customer_id: str) -> dict[str, Any]:
+def _labelled(resource: str, rows: pa.Table, account: AdAccount) -> pa.Table:
+    """A row for each label of each campaign or ad group, under GAQL's names."""
+    collection = {"campaign": "campaignLabels", "ad_group": "adGroupLabels"}[resource]
+    at, labels = [], []
+    for row, number in enumerate(rows[f"{resource}.id"].to_pylist()):
+        for label in world_changes.labels_of(number):
+            at.append(row)
+            labels.append((number, *label))
+    customer = f"customers/{account.customer_id}"
+    told = rows.select([n for n in rows.column_names if not n.startswith("campaign_budget.")])
+    told = told.take(pa.array(at, pa.int64()))
+    for name, values in (
+        (
+            f"{resource}_label.resource_name",
+            [f"{customer}/{collection}/{n}~{i}" for n, i, _ in labels],
+        ),
+        (f"{resource}_label.label", [f"{customer}/labels/{i}" for _, i, _ in labels]),
+        ("label.resource_name", [f"{customer}/labels/{i}" for _, i, _ in labels]),
+        ("label.name", [name for _, _, name in labels]),
+        ("label.status", ["ENABLED"] * len(labels)),
+    ):
+        told = told.append_column(name, pa.array(values, TEXT))
+    return told.append_column("label.id", pa.array([i for _, i, _ in labels], pa.int64()))
+
+
+def _campaign_columns(
+    ids: Any, campaigns: pa.Table, customer_id: str, today: date
+) -> dict[str, Any]:
     """Return the campaigns' attributes, one element for each of ``ids``."""
     at = pc.index_in(ids, campaigns["campaign_id"].combine_chunks())
     columns = {
@@ -335,18 +448,27 @@ def _campaign_columns(ids: Any, campaigns: pa.Table, customer_id: str) -> dict[s
         ("end_date_time", "end_date_time"),
     ):
         columns[f"campaign.{name}"] = campaigns[column].combine_chunks().take(at)
-    # two campaigns in ten share a budget, which then has the number of their ten
-    number = np.asarray(campaigns["campaign_id"].to_numpy())
-    is_shared = number % 10 >= 4
-    budget = np.where(is_shared, number // 10 * 10, number)
+    numbers, channels = (campaigns[name].to_pylist() for name in ("campaign_id", "channel_type"))
+    budgets = [world_changes.budget_id(number) for number in numbers]
     for name, values in (
-        ("id", pa.array(budget)),
-        ("name", pa.array([f"Budget {b}" for b in budget.tolist()], TEXT)),
-        ("amount_micros", pa.array(20_000_000 + budget % 100 * 5_000_000)),
-        ("explicitly_shared", pa.array(is_shared)),
-        ("resource_name", _resource_names(customer_id, "campaignBudgets", pa.array(budget))),
+        ("id", pa.array(budgets, pa.int64())),
+        ("name", pa.array([f"Budget {b}" for b in budgets], TEXT)),
+        (
+            "amount_micros",
+            pa.array([world_changes.budget_micros(b, today) for b in budgets], pa.int64()),
+        ),
+        (
+            "explicitly_shared",
+            pa.array([b != n for b, n in zip(budgets, numbers, strict=True)], pa.bool_()),
+        ),
+        ("resource_name", _resource_names(customer_id, "campaignBudgets", pa.array(budgets))),
     ):
         columns[f"campaign_budget.{name}"] = values.take(at)
+    targets = [
+        world_changes.target_roas(number, channel, today)
+        for number, channel in zip(numbers, channels, strict=True)
+    ]
+    columns["campaign.target_roas.target_roas"] = pa.array(targets, pa.float64()).take(at)
     return columns
 
 
@@ -363,7 +485,12 @@ def _narrow(table: pa.Table, query: Query, account: AdAccount, today: date) -> p
     """
     needed = set(query.fields)
     needed |= {part for name in query.fields if name in RATIOS for part in RATIOS[name][:2]}
-    kept = [n for n in table.column_names if n in needed or n.endswith(".resource_name")]
+    wholes = tuple(f"{name}." for name in needed if name in WHOLE)
+    kept = [
+        n
+        for n in table.column_names
+        if n in needed or n.endswith(".resource_name") or n.startswith(wholes)
+    ]
     conditions = [c for c in query.where if not _is_metric(c.field)]
     about_customer = [c for c in conditions if c.field.startswith("customer.")]
     rows = _filter(table.select(kept), [c for c in conditions if c not in about_customer], today)
@@ -394,7 +521,8 @@ def _with_resource_names(rows: pa.Table, query: Query) -> pa.Table:
     wanted = list(query.select)
     if query.parameters.get("omit_unselected_resource_names") != "true":
         wanted = [*(f"{head}.resource_name" for head in sorted(heads)), *wanted]
-    return rows.select([n for n in dict.fromkeys(wanted) if n in rows.column_names])
+    parts = [n for n in rows.column_names if n.startswith(tuple(f"{w}." for w in WHOLE))]
+    return rows.select([n for n in dict.fromkeys((*wanted, *parts)) if n in rows.column_names])
 
 
 def _is_summed(column: str) -> bool:
@@ -484,7 +612,7 @@ def _filter(table: pa.Table, conditions: Sequence[Condition], today: date) -> pa
 
 def _mask(column: Any, found: Field, condition: Condition, today: date) -> Any:
     operator = condition.operator
-    if found.type == "DATE":
+    if found.type == "DATE" and found.name != CHANGE_MOMENT:
         first, last = _days_of(condition, today)
         return pc.and_(
             pc.greater_equal(column, first.isoformat()), pc.less_equal(column, last.isoformat())

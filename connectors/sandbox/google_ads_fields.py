@@ -172,8 +172,17 @@ RESOURCES: dict[str, Resource] = {
         ),
         Resource("customer_client", ("customer",)),
         Resource("conversion_action", ("customer",)),
+        Resource("campaign_budget", ("customer",)),
+        Resource("campaign_label", ("customer", "campaign", "label")),
+        Resource("ad_group_label", ("customer", "campaign", "ad_group", "label")),
+        Resource("change_event", ("customer", "campaign", "ad_group", "asset")),
     )
 }
+
+CHANGE_MOMENT = "change_event.change_date_time"
+CHANGE_LIMIT = 10_000
+# messages that can be selected as they are, and none of their parts
+WHOLE = ("change_event.old_resource", "change_event.new_resource", "change_event.changed_fields")
 
 
 class NotModelledError(Exception):
@@ -210,11 +219,13 @@ def find_field(name: str) -> Field | None:
     elif leaf.type == _MESSAGE:
         kind, type_url = "MESSAGE", leaf.message_type.full_name
     elif leaf.type == _TEXT:
-        if name in CORE_DATE_SEGMENTS:
+        if name in (*CORE_DATE_SEGMENTS, CHANGE_MOMENT):
             kind = "DATE"
         elif parts[-1] in ("resource_name", "client_customer", "owner_customer") or name in (
             "segments.conversion_action",
             "campaign.campaign_budget",
+            "change_event.campaign",
+            "change_event.ad_group",
         ):
             kind = "RESOURCE_NAME"
         else:
@@ -250,7 +261,9 @@ def check(query: Query) -> Resource:
     filtered = {c.field for c in query.where}
     for name, found in fields.items():
         clause = "SELECT" if name in query.select else "WHERE" if name in filtered else "ORDER_BY"
-        if found.category == "RESOURCE" or (found.type == "MESSAGE" and not found.repeated):
+        is_message = found.type == "MESSAGE" and not found.repeated and name not in WHOLE
+        is_part = name.startswith(tuple(f"{one}." for one in WHOLE))
+        if found.category == "RESOURCE" or is_message or is_part:
             raise GaqlError(
                 f"PROHIBITED_FIELD_IN_{clause}_CLAUSE",
                 f"The following field cannot be in the {clause} clause: '{name}'.",
@@ -265,7 +278,25 @@ def check(query: Query) -> Resource:
                 _not_with("attributed resources", found.head, resource),
             )
     _check_together(query, fields)
+    if resource.name == "change_event":
+        _check_changes(query)
     return resource
+
+
+def _check_changes(query: Query) -> None:
+    """Changes are listed from a moment to a moment, and not without end."""
+    family = "change_event_error"
+    if query.limit is None:
+        raise GaqlError("LIMIT_NOT_SPECIFIED", "The LIMIT clause must be specified.", family)
+    if query.limit > CHANGE_LIMIT:
+        raise GaqlError(
+            "INVALID_LIMIT_CLAUSE", f"The LIMIT clause must be at most {CHANGE_LIMIT}.", family
+        )
+    bounds = {c.operator[0] for c in query.where if c.field == CHANGE_MOMENT}
+    if not bounds >= {">", "<"} and not bounds & {"B", "=", "D"}:
+        raise GaqlError(
+            "CHANGE_DATE_RANGE_INFINITE", "The change date range must be finite.", family
+        )
 
 
 def _not_with(what: str, name: str, resource: Resource) -> str:

@@ -22,6 +22,7 @@ from typing import Any, Literal, NoReturn
 import grpc
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.ads.googleads.v26.resources.types.google_ads_field import GoogleAdsField
 from google.ads.googleads.v26.services.types.customer_service import (
@@ -667,7 +668,7 @@ class _RowEncoder:
         return b"".join([_framed(b"\x0a", b"".join(pieces)) for pieces in zip(*parts, strict=True)])
 
     def _shared(self, head: str, fields: Sequence[Field]) -> Callable[[int, int], list[bytes]]:
-        columns = [self._rows[one.name].combine_chunks().dictionary_encode() for one in fields]
+        columns = [_codes(self._rows[one.name].combine_chunks()) for one in fields]
         code = np.zeros(self._rows.num_rows, np.int64)
         for column in columns:
             code = code * (len(column.dictionary) + 1) + column.indices.fill_null(
@@ -690,7 +691,10 @@ class _RowEncoder:
                     target = message
                     for step in one.path[1:-1]:
                         target = getattr(target, step)
-                    setattr(target, one.path[-1], value)
+                    if one.repeated:
+                        getattr(target, one.path[-1]).extend(value)
+                    else:
+                        setattr(target, one.path[-1], value)
             encoded.append(_framed(tag, message.SerializeToString()))
         return lambda start, stop: [encoded[i] for i in which[start:stop].tolist()]
 
@@ -709,6 +713,13 @@ class _RowEncoder:
             ]
 
         return encode
+
+
+def _codes(column: pa.Array) -> pa.DictionaryArray:
+    """Number the values that occur; a list by what is in it."""
+    if pa.types.is_list(column.type):
+        column = pc.binary_join(column, "\n")
+    return column.dictionary_encode()
 
 
 def _new(head: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from importlib import import_module
 
@@ -73,7 +74,10 @@ def test_every_number_can_be_told_apart_from_an_unknown_one(table: Table, query:
         field = field_of(path)
         # what these resources are called by is never unset
         is_name = path.startswith(("asset_group.", "asset_group_listing_group_filter."))
-        if field.enum_type is None and not is_name:
+        # unset is an empty text there, and a target of 0 is none
+        is_empty = path.startswith("change_event.") and field.type == field.TYPE_STRING
+        is_zero = column.endswith(("maximize_value_target_roas", "conversions_target_cpa_micros"))
+        if field.enum_type is None and not (is_name or is_empty or is_zero):
             assert field.has_presence, column
 
 
@@ -119,6 +123,21 @@ def test_the_lag_buckets_are_those_of_the_api_and_follow_one_another() -> None:
     edges = list(LAG_BUCKETS.values())
     assert edges[0] == (0, 1) and edges[-1] == (60, 90)
     assert [first for first, _ in edges[1:]] == [last for _, last in edges[:-1]]
+
+
+def test_changes_are_asked_for_in_order_with_a_limit_and_without_who_did_it() -> None:
+    query = QUERIES[tables.ADS_CHANGE_EVENT]
+    window = DateWindow(date(2026, 11, 1), date(2026, 11, 3))
+    moment = "change_event.change_date_time"
+    asked = query.gaql(window)
+    assert asked.endswith(
+        f" WHERE {moment} >= '2026-11-01 00:00:00' AND {moment} <= '2026-11-03 23:59:59.999999' "
+        f"ORDER BY {moment} LIMIT 10000"
+    )
+    assert "change_event.old_resource, change_event.new_resource" in asked
+    assert "user_email" not in asked
+    again = replace(query, since="2026-11-02 10:00:00.000001").gaql(window)
+    assert f"{moment} >= '2026-11-02 10:00:00.000001'" in again
 
 
 def test_a_field_that_python_reserves_has_its_own_name_in_the_query() -> None:

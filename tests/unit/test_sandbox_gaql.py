@@ -258,7 +258,7 @@ def test_daily_figures_go_back_37_months_and_monthly_ones_further() -> None:
 
 def test_what_exists_but_is_not_in_this_world_is_not_made_up() -> None:
     for query in (
-        "SELECT ad_group.id FROM ad_group",
+        "SELECT ad_group.id, metrics.clicks FROM ad_group",
         f"SELECT metrics.video_trueview_views FROM campaign WHERE {DAYS}",
         f"SELECT segments.slot, metrics.clicks FROM campaign WHERE {DAYS}",
         "SELECT gender_view.resource_name FROM gender_view",

@@ -55,14 +55,19 @@ def refused(name: str, status: grpc.StatusCode) -> GrpcAnswer:
     )
 
 
-def hostile(chunks: list[dict[str, Any]], resource: str, name: str) -> list[dict[str, Any]]:
+def hostile(chunks: list[dict[str, Any]], resource: str, *path: str) -> list[dict[str, Any]]:
     """The first row once for each hostile name, each under an id of its own."""
     rows = []
     for number, text in enumerate(HOSTILE_NAMES):
         row = copy.deepcopy(chunks[0]["results"][0])
-        row[resource][name] = text
+        around = row[resource]
+        for step in path[:-1]:
+            around = around.setdefault(step, {})
+        around[path[-1]] = text
         if "id" in row[resource]:
             row[resource]["id"] = str(900 + number)
+        if resource == "changeEvent":
+            row[resource]["resourceName"] += str(number)
         rows.append(row)
     return [{"results": rows, "requestId": "Rq-hostile"}]
 
@@ -72,13 +77,17 @@ def windows(calls: list[GrpcCall]) -> list[DateWindow]:
     for call in calls:
         query = SearchGoogleAdsStreamRequest.deserialize(call.request).query
         found = re.search(r"segments\.date BETWEEN '([0-9-]+)' AND '([0-9-]+)'", query)
+        found = found or re.search(
+            r"change_date_time >= '([0-9-]+) 00:00:00' AND \S+ <= '([0-9-]+) 23:59:59.999999'",
+            query,
+        )
         if found:
             asked.append(DateWindow(*(date.fromisoformat(day) for day in found.groups())))
     return asked
 
 
 def case(
-    table: Table, request_id: str, hostile_field: tuple[str, str], column: str, rows: list[Any]
+    table: Table, request_id: str, hostile_field: tuple[str, ...], column: str, rows: list[Any]
 ) -> Case:
     @contextmanager
     def serve(scenario: Scenario) -> Iterator[Vendor]:
@@ -280,15 +289,87 @@ IMPRESSION_SHARE_DAYS = rows_of(
 BEGAN = "2025-07-01 00:00:00"
 CAMPAIGNS = rows_of(
     "account_id campaign_id campaign_name campaign_status channel_type bidding_strategy_type "
+    "target_roas maximize_value_target_roas target_cpa_micros "
+    "maximize_conversions_target_cpa_micros portfolio_strategy_id portfolio_strategy_name "
+    "portfolio_target_roas portfolio_target_cpa_micros "
     "start_at_local end_at_local budget_id budget_name budget_amount_micros is_shared_budget "
     "currency_code",
-    (A, *SEARCH[:2], "ENABLED", "SEARCH", "TARGET_ROAS", BEGAN, None, "71", "Budget zoeken",
+    (A, *SEARCH[:2], "ENABLED", "SEARCH", "TARGET_ROAS", 4.5, None, None, None, None, None, None,
+     None, BEGAN, None, "71", "Budget zoeken", 50000000, True, "EUR"),
+    # bids by a strategy that several campaigns share
+    (A, *SHOPPING[:2], "PAUSED", "SHOPPING", "MANUAL_CPC", None, None, None, None, "81",
+     "Alles op CPA", None, 12500000, BEGAN, "2026-08-30 23:59:59", "71", "Budget zoeken",
      50000000, True, "EUR"),
-    (A, *SHOPPING[:2], "PAUSED", "SHOPPING", "MANUAL_CPC", BEGAN, "2026-08-30 23:59:59", "71",
-     "Budget zoeken", 50000000, True, "EUR"),
-    (A, *PMAX[:2], "REMOVED", "PERFORMANCE_MAX", "MAXIMIZE_CONVERSION_VALUE", BEGAN, None, "72",
-     "Oud", 12345678, False, "EUR"),
+    (A, *PMAX[:2], "REMOVED", "PERFORMANCE_MAX", "MAXIMIZE_CONVERSION_VALUE", None, 3.25, None,
+     None, None, None, None, None, BEGAN, None, "72", "Oud", 12345678, False, "EUR"),
 )
+AD_GROUPS = rows_of(
+    "account_id campaign_id ad_group_id ad_group_name ad_group_status ad_group_type "
+    "cpc_bid_micros target_cpa_micros target_roas currency_code",
+    (A, SEARCH[0], *CITY, "ENABLED", "SEARCH_STANDARD", 1100000, None, None, "EUR"),
+    (A, SEARCH[0], *DYNAMIC, "REMOVED", "SEARCH_DYNAMIC_ADS", None, None, None, "EUR"),
+    (A, SHOPPING[0], "3003", "Alle producten", "PAUSED", "SHOPPING_PRODUCT_ADS", None, 9500000,
+     3.5, "EUR"),
+)
+BUDGETS = rows_of(
+    "account_id budget_id budget_name budget_status budget_period amount_micros "
+    "total_amount_micros is_shared campaigns recommended_amount_micros currency_code",
+    (A, "71", "Budget zoeken", "ENABLED", "DAILY", 50000000, None, True, 2, 75000000, "EUR"),
+    (A, "72", "Oud", "REMOVED", "DAILY", 12345678, None, False, 0, None, "EUR"),
+    (A, "73", "Film in december", "ENABLED", "CUSTOM_PERIOD", None, 900000000, False, 1, None,
+     "EUR"),
+)
+BRAND, ACTION = ("5", "Merk"), ("6", "Q4-actie <b>")
+CAMPAIGN_LABELS = rows_of(
+    "account_id campaign_id label_id label_name",
+    (A, SEARCH[0], *BRAND),
+    (A, SEARCH[0], *ACTION),
+    (A, PMAX[0], *BRAND),
+)
+AD_GROUP_LABELS = rows_of(
+    "account_id campaign_id ad_group_id label_id label_name",
+    (A, SEARCH[0], CITY[0], *BRAND),
+    (A, SEARCH[0], DYNAMIC[0], *ACTION),
+)
+ALL_CONVERSIONS_DAYS = rows_of(
+    "account_id date_day campaign_id conversion_action_id conversion_action_name "
+    f"conversion_action_category currency_code {CONVERSIONS} all_conversions "
+    "all_conversions_value all_conversions_by_conversion_date "
+    "all_conversions_value_by_conversion_date",
+    (A, FIRST, SEARCH[0], "700000001", "Aankoop", "PURCHASE", "EUR",
+     12.0, 5000.0, 10.5, 4400.25, 12.0, 5000.0, 10.5, 4400.25),
+    # what bidding does not count is no conversion, and one of all
+    (A, FIRST, SEARCH[0], "700000002", "Telefoontje", "PHONE_CALL_LEAD", "EUR",
+     0.0, 0.0, 0.0, 0.0, 7.5, 30.0, 8.0, 32.0),
+    (A, LAST, PMAX[0], "700000001", "Aankoop", "PURCHASE", "EUR",
+     1.0, 49.95, None, None, 1.0, 49.95, None, None),
+)
+
+
+def change(*told: Any, **changed: Any) -> dict[str, Any]:
+    """A change with the values that were said; of all others nothing is known."""
+    names = tables.ADS_CHANGE_EVENT.schema.names
+    row = dict.fromkeys(names) | dict(zip(names, (A, *told), strict=False))
+    return {**row, "currency_code": "EUR", **changed}
+
+
+# a status is an enum: where its resource was changed in something else it is not said
+CHANGE_EVENTS = [
+    change(FIRST, "1774650600000000~0~0", "2026-03-28 00:00:00.000000", "CAMPAIGN_BUDGET", "71",
+           "UPDATE", "GOOGLE_ADS_WEB_CLIENT", SEARCH[0], "", "amount_micros",
+           old_budget_amount_micros=50000000, new_budget_amount_micros=75000000),
+    change(FIRST, "1774692732250000~1~0", "2026-03-28 11:12:12.250000", "CAMPAIGN", SEARCH[0],
+           "UPDATE", "GOOGLE_ADS_RECOMMENDATIONS_SUBSCRIPTION", SEARCH[0], "",
+           "name,target_roas.target_roas,status",
+           old_campaign_name="Search", new_campaign_name="Search – fietsen",
+           old_campaign_status="PAUSED", new_campaign_status="ENABLED",
+           old_bidding_strategy_type="UNSPECIFIED", new_bidding_strategy_type="UNSPECIFIED",
+           old_target_roas=4.0, new_target_roas=4.5),
+    # a keyword that was removed: there is no new one, and no field is named
+    change(LAST, "1774908000500000~0~3", "2026-03-30 23:59:59.999999", "AD_GROUP_CRITERION",
+           "3001~91", "REMOVE", "GOOGLE_ADS_API", SEARCH[0], CITY[0], None,
+           old_keyword_status="ENABLED", old_keyword_cpc_bid_micros=900000),
+]
 # fmt: on
 
 CASES = [
@@ -404,6 +485,42 @@ CASES = [
                 ("campaign", "name"),
                 "campaign_name",
                 IMPRESSION_SHARE_DAYS,
+            ),
+            (
+                tables.ADS_AD_GROUP,
+                "Rq-ad-group",
+                ("adGroup", "name"),
+                "ad_group_name",
+                AD_GROUPS,
+            ),
+            (tables.ADS_BUDGET, "Rq-budget", ("campaignBudget", "name"), "budget_name", BUDGETS),
+            (
+                tables.ADS_CAMPAIGN_LABEL,
+                "Rq-campaign-label",
+                ("label", "name"),
+                "label_name",
+                CAMPAIGN_LABELS,
+            ),
+            (
+                tables.ADS_AD_GROUP_LABEL,
+                "Rq-ad-group-label",
+                ("label", "name"),
+                "label_name",
+                AD_GROUP_LABELS,
+            ),
+            (
+                tables.ADS_ALL_CONVERSIONS_DAY,
+                "Rq-all-conversions-day",
+                ("segments", "conversionActionName"),
+                "conversion_action_name",
+                ALL_CONVERSIONS_DAYS,
+            ),
+            (
+                tables.ADS_CHANGE_EVENT,
+                "Rq-change-event",
+                ("changeEvent", "newResource", "campaign", "name"),
+                "new_campaign_name",
+                CHANGE_EVENTS,
             ),
             (
                 tables.ADS_CAMPAIGN,
