@@ -42,7 +42,7 @@ DEFAULT_MATERIALIZED: Mapping[str, Materialized] = {
 }
 # which schemas a layer may read; staging is narrower still, see _layer_findings
 MAY_READ: Mapping[str, tuple[str, ...]] = {
-    "staging": ("raw", "ops"),
+    "staging": ("raw", "history", "ops"),
     "intermediate": ("staging", "intermediate", "ops"),
     "marts": ("staging", "intermediate", "marts", "ops"),
     "kpis": ("intermediate", "marts", "ops"),
@@ -439,12 +439,16 @@ def _layer_findings(path: Path, layer: str, reads: Iterable[str]) -> Iterator[st
         if read.partition(".")[0] not in allowed:
             yield f"{path}: a model in {layer} may not read {read}, only {_either(allowed)}"
     if layer == "staging":
-        source = path.stem.removeprefix("stg_")
-        raw = [read for read in reads if read.startswith("raw.")]
-        if not path.stem.startswith("stg_") or raw != [f"raw.{source}"]:
+        source = path.stem.removeprefix("stg_").removesuffix("_version")
+        expected = [f"raw.{source}"]
+        if path.stem.endswith("_version"):
+            expected.insert(0, f"history.{source}")
+        raw = [read for read in reads if read.startswith(("raw.", "history."))]
+        if not path.stem.startswith("stg_") or raw != expected:
             yield (
                 f"{path}: a staging model stg_<source>__<grain> reads raw.<source>__<grain> and "
-                f"no other raw table; this one reads {', '.join(raw) or 'none'}"
+                "no other raw table, and with _version at its end the history of it too; this one "
+                f"reads {', '.join(raw) or 'none'}"
             )
     if layer == "intermediate" and not path.stem.startswith("int_"):
         yield f"{path}: the name of an intermediate model begins with int_"

@@ -48,7 +48,8 @@ def shared_empty() -> duckdb.DuckDBPyConnection:
     """One warehouse for many tests, emptied of its rows; every build makes its models anew."""
     connection = _shared()
     tables = connection.execute(
-        "select schema_name, table_name from duckdb_tables() where schema_name in ('raw', 'ops') "
+        "select schema_name, table_name from duckdb_tables() "
+        "where schema_name in ('raw', 'history', 'ops') "
         "and estimated_size > 0"
     ).fetchall()
     for schema, table in tables:

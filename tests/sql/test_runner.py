@@ -84,7 +84,8 @@ def test_a_table_on_request_says_what_it_covers_what_adds_up_and_its_traps() -> 
 def test_our_own_models_load_in_a_working_order() -> None:
     seen: set[str] = set()
     for model in load_models(SQL):
-        ours = {read for read in model.reads if not read.startswith(("raw.", "ops."))}
+        stored = ("raw.", "history.", "ops.")
+        ours = {read for read in model.reads if not read.startswith(stored)}
         assert ours <= seen, model.name
         seen.add(model.name)
     assert {"marts.paid_media_day", "kpis.cac"} <= seen
@@ -110,6 +111,12 @@ def test_a_circle_is_named_in_full(tmp_path: Path) -> None:
     ("name", "sql", "says"),
     [
         ("marts/a_day", f"select client, clicks from {RAW}", f"may not read {RAW}"),
+        (
+            "staging/stg_search_console__site_day",
+            f"select client, clicks from {RAW} union all "
+            f"select client, clicks from {RAW.replace('raw', 'history')}",
+            "with _version at its end the history of it too",
+        ),
         ("intermediate/int_a", f"select client, clicks from {RAW}", f"may not read {RAW}"),
         (
             "staging/stg_ga4__channel_day",
