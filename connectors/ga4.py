@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import grpc
 import numpy as np
@@ -89,19 +89,25 @@ _REST_AGENT = (_AGENT[0], " ".join(w for w in _AGENT[1].split() if not w.startsw
 class Report:
     """What runReport is asked for one table: pairs of our column and the API's name.
 
+    With a ``period`` the days are whole weeks or months, which the API counts as
+    one each, and a row is dated by the last day.
+
     Source: https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema
     """
 
     dimensions: tuple[tuple[str, str], ...]
     metrics: tuple[tuple[str, str], ...]
     above_zero: str | None = None  # a metric that must be more than 0
+    period: Literal["week", "month"] | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for fields of scopes that GA4 does not give together."""
         names = [name for _, name in (*self.dimensions, *self.metrics)]
         of_items = [name for name in names if name.startswith("item")]
         of_events = [name for name in names if name in ("eventName", "isKeyEvent")]
-        others = {name for _, name in self.metrics} - {"keyEvents", "eventCount", *of_items}
+        others = {name for _, name in self.metrics} - {*of_items}
+        if not of_items:
+            others -= {"keyEvents", "eventCount", "eventValue", "totalUsers", "activeUsers"}
         if (of_items or of_events) and others:
             raise ValueError(
                 f"GA4 does not give {sorted(others)[0]} by {(of_items or of_events)[0]}: "
@@ -121,6 +127,17 @@ _SESSION_METRICS = (
     ("purchase_revenue", "purchaseRevenue"),
     ("first_time_purchasers", "firstTimePurchasers"),
 )
+
+
+def _users(dimension: str, period: Literal["week", "month"]) -> Report:
+    metrics = (
+        ("total_users", "totalUsers"),
+        ("active_users", "activeUsers"),
+        ("new_users", "newUsers"),
+    )
+    return Report((("date_day", dimension),), metrics, period=period)
+
+
 REPORTS: dict[str, Report] = {
     tables.GA4_CHANNEL_DAY.name: Report((_DATE, _CHANNEL), _SESSION_METRICS),
     tables.GA4_CAMPAIGN_DAY.name: Report(
@@ -153,6 +170,33 @@ REPORTS: dict[str, Report] = {
             if name not in ("newUsers", "firstTimePurchasers")
         ),
     ),
+    tables.GA4_EVENT_DAY.name: Report(
+        (_DATE, ("event_name", "eventName")),
+        (
+            ("event_count", "eventCount"),
+            ("key_events", "keyEvents"),
+            ("total_users", "totalUsers"),
+            ("event_value", "eventValue"),
+        ),
+    ),
+    tables.GA4_ITEM_DAY.name: Report(
+        (
+            _DATE,
+            ("item_id", "itemId"),
+            ("item_name", "itemName"),
+            ("item_brand", "itemBrand"),
+            ("item_category", "itemCategory"),
+        ),
+        (
+            ("items_viewed", "itemsViewed"),
+            ("items_added_to_cart", "itemsAddedToCart"),
+            ("items_checked_out", "itemsCheckedOut"),
+            ("items_purchased", "itemsPurchased"),
+            ("item_revenue", "itemRevenue"),
+        ),
+    ),
+    tables.GA4_USERS_WEEK.name: _users("isoYearIsoWeek", "week"),
+    tables.GA4_USERS_MONTH.name: _users("yearMonth", "month"),
 }
 
 
@@ -255,13 +299,20 @@ class GA4:
         "(other)" rows are kept. Days are those of the property's time zone and
         money is in its reporting currency. ``metadata`` holds what the API said
         about sampling, thresholding, truncation and data loss to "(other)", and
-        the property's quota after the last page. All pages are read before the
+        the property's quota after the last page. Of a table by week or month the
+        periods are asked for that end on a day of ``window``. All pages are read before the
         first batch appears, because rows that shift between pages spoil them all.
         """
         report = REPORTS.get(table.name)
         if report is None:
             raise ValueError(f"{table.name} is not a table of GA4")
         reply = Reply(batches=iter(()))
+        if report.period:
+            periods = whole_periods(window, report.period)
+            if not periods:  # none of them ends on one of these days
+                reply.announced_rows = 0
+                return reply
+            window = DateWindow(periods[0].start, periods[-1].end)
         reply.batches = self._read(reply, report, table, account, window)
         return reply
 
@@ -270,7 +321,11 @@ class GA4:
     ) -> Iterator[pa.RecordBatch]:
         reply.announced_rows = 0
         answers = self._pages(reply, report, account, window)
-        if window.start != window.end and any(_has_undated_rows(a, report) for a in answers):
+        if (
+            window.start != window.end
+            and not report.period
+            and any(_has_undated_rows(a, report) for a in answers)
+        ):
             # So many rows that GA4 folded days into "(other)": ask for each day by itself.
             reply.announced_rows = 0
             reply.metadata["read_by_day"] = True
@@ -488,6 +543,15 @@ class GA4:
         )
 
 
+def whole_periods(window: DateWindow, period: Literal["week", "month"]) -> list[DateWindow]:
+    """The weeks from Monday to Sunday, or calendar months, that end on a day of ``window``."""
+    if period == "week":
+        ends = [day for day in window.days if day.isoweekday() == 7]
+        return [DateWindow(end - timedelta(days=6), end) for end in ends]
+    ends = [day for day in window.days if (day + timedelta(days=1)).day == 1]
+    return [DateWindow(end.replace(day=1), end) for end in ends]
+
+
 # --- the request ------------------------------------------------------------------------------
 
 
@@ -655,6 +719,9 @@ def _to_batch(answer: _Answer, report: Report, table: Table, account: Account) -
         elif field.name == "currency_code":
             currency = answer.told.get("currency_code") or account.currency_code
             column = pa.repeat(pa.scalar(currency, field.type), answer.rows)
+        elif report.period and field.name in ("date_day", "period_start"):
+            ends = field.name == "date_day"
+            column = _periods(given[asked["date_day"]], report.period, ends=ends)
         elif field.name == "date_day":
             column = _days(given[asked[field.name]], answer.window)
         elif pa.types.is_string(field.type):
@@ -670,6 +737,27 @@ def _days(text: pa.Array, window: DateWindow | None) -> pa.Array:
     known = pc.fill_null(text, "").dictionary_encode()
     alone = window.start if window is not None and window.start == window.end else None
     days = [_day(value, alone) for value in known.dictionary.to_pylist()]
+    return pa.array(days, pa.date32()).take(known.indices)
+
+
+def _periods(text: pa.Array, period: Literal["week", "month"], *, ends: bool) -> pa.Array:
+    """The first or last days of 202648, a week, or of 202611, a month."""
+    known = pc.fill_null(text, "").dictionary_encode()
+    days = []
+    for value in known.dictionary.to_pylist():
+        try:
+            year, number = int(value[:4]), int(value[4:])
+            first = (
+                date.fromisocalendar(year, number, 1) if period == "week" else date(year, number, 1)
+            )
+        except ValueError as e:
+            raise TransientError(
+                f'GA4 gave "{plain_text(value)}" where a {period} belongs',
+                reason="malformed_answer",
+            ) from e
+        last = first + timedelta(days=6 if period == "week" else 31)
+        last = last if period == "week" else last.replace(day=1) - timedelta(days=1)
+        days.append(last if ends else first)
     return pa.array(days, pa.date32()).take(known.indices)
 
 

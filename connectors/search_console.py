@@ -83,13 +83,16 @@ class Question:
     """What is asked for one table; the date always comes first among the dimensions.
 
     ``names`` are the dimensions beside it, called as our columns are. ``by_day``:
-    so many rows that each day is asked by itself, and paged.
+    so many rows that each day is asked by itself, and paged. ``by_value`` is a
+    dimension that goes with no other: its values are asked first, then the days
+    of each of them.
     """
 
     aggregation: str
     names: tuple[str, ...] = ()
     by_day: bool = False
     type: str = "web"
+    by_value: str = ""
 
     @property
     def dimensions(self) -> list[str]:
@@ -107,6 +110,8 @@ QUESTIONS: dict[str, Question] = {
     # these types exclude byProperty too
     tables.GSC_DISCOVER_DAY.name: Question("auto", type="discover"),
     tables.GSC_NEWS_DAY.name: Question("auto", type="googleNews"),
+    # Source: https://developers.google.com/webmaster-tools/v1/how-tos/all-your-data
+    tables.GSC_SEARCH_APPEARANCE_DAY.name: Question("auto", by_value="searchAppearance"),
 }
 
 
@@ -202,32 +207,62 @@ class SearchConsole:
             "requests": 0,
         }
         parts = [DateWindow(d, d) for d in window.days] if question.by_day else [window]
+        values = [""]
+        if question.by_value:
+            values = self._values(reply, question, account, window)
         for part in parts:
-            start_row = 0
-            while True:
-                body = self._body(question, part, start_row)
-                request = (
-                    self._service().searchanalytics().query(siteUrl=account.account_id, body=body)
-                )
-                raw, request_id = self._ask(request, account.account_id)
-                page = _parse(raw)
-                reply.metadata["requests"] += 1
-                if request_id:
-                    reply.request_ids.append(request_id)
-                incomplete = None
-                if self._connection.data_state == "all":
-                    incomplete = _first_incomplete(page, reply.metadata)
-                rows = _rows(page)
-                if not len(rows):
-                    if start_row >= MAX_ROWS_PER_DAY:
-                        reply.metadata["days_at_row_limit"].append(str(part.start))
-                    break
-                start_row += len(rows)
-                yield _to_batch(rows, table, account, part, incomplete)
-                if not question.by_day and len(rows) < self._page_rows:
-                    break  # so few rows per day that all of them are here
+            for value in values:
+                yield from self._read_part(reply, question, table, account, part, value)
 
-    def _body(self, question: Question, part: DateWindow, start_row: int) -> dict[str, Any]:
+    def _values(
+        self, reply: Reply, question: Question, account: Account, window: DateWindow
+    ) -> list[str]:
+        """The values of a dimension that occur on these days."""
+        body = self._body(question, window, 0) | {"dimensions": [question.by_value]}
+        names: list[str] = (
+            _rows(self._page(reply, account, body)).field("keys").flatten().to_pylist()
+        )
+        reply.metadata[question.by_value] = names
+        return names
+
+    def _page(self, reply: Reply, account: Account, body: dict[str, Any]) -> pa.Table:
+        request = self._service().searchanalytics().query(siteUrl=account.account_id, body=body)
+        raw, request_id = self._ask(request, account.account_id)
+        page = _parse(raw)
+        reply.metadata["requests"] += 1
+        if request_id:
+            reply.request_ids.append(request_id)
+        return page
+
+    def _read_part(
+        self,
+        reply: Reply,
+        question: Question,
+        table: Table,
+        account: Account,
+        part: DateWindow,
+        value: str,
+    ) -> Iterator[pa.RecordBatch]:
+        start_row = 0
+        while True:
+            page = self._page(reply, account, self._body(question, part, start_row, value))
+            incomplete = None
+            if self._connection.data_state == "all":
+                incomplete = _first_incomplete(page, reply.metadata)
+            rows = _rows(page)
+            if not len(rows):
+                if start_row >= MAX_ROWS_PER_DAY:
+                    reply.metadata["days_at_row_limit"].append(str(part.start))
+                return
+            start_row += len(rows)
+            yield _to_batch(rows, table, account, part, incomplete, value)
+            if not question.by_day and len(rows) < self._page_rows:
+                return  # so few rows per day that all of them are here
+
+    def _body(
+        self, question: Question, part: DateWindow, start_row: int, value: str = ""
+    ) -> dict[str, Any]:
+        only = {"dimension": question.by_value, "operator": "equals", "expression": value}
         return {
             "startDate": str(part.start),
             "endDate": str(part.end),
@@ -237,6 +272,7 @@ class SearchConsole:
             "dataState": self._connection.data_state,
             "rowLimit": self._page_rows,
             "startRow": start_row,
+            **({"dimensionFilterGroups": [{"filters": [only]}]} if value else {}),
         }
 
     # --- one call -----------------------------------------------------------------------------
@@ -484,10 +520,16 @@ def _first_incomplete(page: pa.Table, metadata: dict[str, Any]) -> date | None:
 
 
 def _to_batch(
-    rows: pa.StructArray, table: Table, account: Account, part: DateWindow, incomplete: date | None
+    rows: pa.StructArray,
+    table: Table,
+    account: Account,
+    part: DateWindow,
+    incomplete: date | None,
+    value: str = "",
 ) -> pa.RecordBatch:
+    """One page of a table's schema; ``value`` is what all of its rows were asked for by."""
     keys = rows.field("keys")
-    wide = sum(1 for name in table.key if name != "account_id")
+    wide = sum(1 for name in table.key if name != "account_id") - bool(value)
     lengths = pc.min_max(pc.list_value_length(keys)).as_py()
     if keys.null_count or lengths != {"min": wide, "max": wide}:
         raise _malformed()
@@ -512,6 +554,8 @@ def _to_batch(
     }
     if names.null_count:
         raise _malformed()
+    if value:
+        given[table.key[-1]] = pa.repeat(pa.scalar(value), len(rows))
     named = [field.name for field in table.schema if field.name not in given]
     for at, name in enumerate(named, 1):  # after the date
         given[name] = pc.list_element(keys, at)

@@ -8,6 +8,7 @@ https://developers.google.com/webmaster-tools/v1/searchanalytics/query
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pyarrow as pa
 
@@ -561,6 +562,76 @@ GA4_NEW_VS_RETURNING_DAY = _ga4_on_request(
     tuple(c for c in _GA4_SESSIONS if c.name not in ("new_users", "first_time_purchasers")),
 )
 
+GA4_EVENT_DAY = Table(
+    "ga4",
+    "event_day",
+    (
+        *_GA4_FACT,
+        Column("event_name", TEXT, "page_view, session_start, purchase, the property's own, …"),
+        Column("event_count", INTEGER),
+        Column("key_events", NUMBER, "0 where the event is no key event"),
+        Column("total_users", INTEGER, "never to be summed over days or events"),
+        Column("event_value", NUMBER, "sum of what the events had in `value`, as it was sent"),
+    ),
+    key=("account_id", "date_day", "event_name"),
+    max_days=QUARTER_DAYS,
+    optional=True,
+    covers="every event; users are counted once in each row, so never add them up",
+)
+GA4_ITEM_DAY = Table(
+    "ga4",
+    "item_day",
+    (
+        *_GA4_FACT,
+        Column("item_id", TEXT),
+        Column("item_name", TEXT),
+        Column("item_brand", TEXT),
+        Column("item_category", TEXT, "the first of five levels"),
+        Column("currency_code", TEXT, "the property's reporting currency"),
+        Column("items_viewed", INTEGER),
+        Column("items_added_to_cart", INTEGER),
+        Column("items_checked_out", INTEGER),
+        Column("items_purchased", INTEGER),
+        Column("item_revenue", NUMBER, "without tax and shipping, which are of no item"),
+    ),
+    # a name or brand that changes in the day makes two rows of one item
+    key=("account_id", "date_day", "item_id", "item_name", "item_brand", "item_category"),
+    optional=True,
+    covers="what the shop sends with its e-commerce events; purchases without items are not in it",
+)
+
+
+def _ga4_users(period: Literal["week", "month"], covers: str) -> Table:
+    """Users are counted by GA4 over the whole period. Its last day dates the row.
+
+    So a period has a row once its last day is over, and is read again as long as
+    that day is, like any other.
+    """
+    return Table(
+        "ga4",
+        f"users_{period}",
+        (
+            _GA4_FACT[0],
+            Column("date_day", DAY, f"last day of the {period}, in the property's time zone"),
+            Column("period_start", DAY, f"first day of the {period}"),
+            Column("total_users", INTEGER, f"different people in that {period}"),
+            Column("active_users", INTEGER, "of them, those who did something"),
+            Column("new_users", INTEGER, "of them, those who came for the first time"),
+        ),
+        key=("account_id", "date_day"),
+        max_days=366,
+        optional=True,
+        covers=covers,
+    )
+
+
+GA4_USERS_WEEK = _ga4_users(
+    "week", "every user of a week from Monday to Sunday, counted once; a week that runs is not in"
+)
+GA4_USERS_MONTH = _ga4_users(
+    "month", "every user of a calendar month, counted once; a month that runs is not in"
+)
+
 # --- Search Console ---------------------------------------------------------------------------
 # 16 months; counted as 16 × 30.4 days, less a day of Pacific time
 GSC_RETENTION_DAYS = 486
@@ -681,6 +752,15 @@ GSC_NEWS_DAY = _gsc_on_request(
     requests_per_day=0,
 )
 
+GSC_SEARCH_APPEARANCE_DAY = _gsc_on_request(
+    "search_appearance_day",
+    (Column("search_appearance", TEXT, "how a result looked, such as PRODUCT_SNIPPETS"),),
+    "clicks and impressions of results that looked special; plain ones are not in it, and one "
+    "result can be in several rows",
+    max_days=QUARTER_DAYS,
+    requests_per_day=0,
+)
+
 ALL: tuple[Table, ...] = (
     ADS_ACCOUNT,
     ADS_CONVERSION_ACTION,
@@ -714,6 +794,10 @@ ALL: tuple[Table, ...] = (
     GA4_COUNTRY_DAY,
     GA4_LANDING_PAGE_DAY,
     GA4_NEW_VS_RETURNING_DAY,
+    GA4_EVENT_DAY,
+    GA4_ITEM_DAY,
+    GA4_USERS_WEEK,
+    GA4_USERS_MONTH,
     GSC_SITE_DAY,
     GSC_QUERY_DAY,
     GSC_PAGE_DAY,
@@ -722,6 +806,7 @@ ALL: tuple[Table, ...] = (
     GSC_PAGE_QUERY_DAY,
     GSC_DISCOVER_DAY,
     GSC_NEWS_DAY,
+    GSC_SEARCH_APPEARANCE_DAY,
     ECB_RATE_DAY,
 )
 

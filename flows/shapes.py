@@ -63,11 +63,12 @@ AdsTable = Literal[
 ]  # fmt: skip
 Ga4Table = Literal[
     "default", "all", "channel_day", "campaign_day", "key_event_day", "device_day",
-    "country_day", "landing_page_day", "new_vs_returning_day",
+    "country_day", "landing_page_day", "new_vs_returning_day", "event_day", "item_day",
+    "users_week", "users_month",
 ]  # fmt: skip
 SearchConsoleTable = Literal[
     "default", "all", "site_day", "query_day", "page_day", "device_day", "country_day",
-    "page_query_day", "discover_day", "news_day",
+    "page_query_day", "discover_day", "news_day", "search_appearance_day",
 ]  # fmt: skip
 Quiet = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holidays"]
 

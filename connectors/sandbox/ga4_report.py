@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.sandbox.errors import ApiError
+from connectors.sandbox.world_ga4_grains import event_facts, item_facts, with_active_users
 
 SCHEMA_PAGE = (
     "For a list of valid dimensions and metrics, see "
@@ -154,6 +155,12 @@ DIMENSIONS: dict[str, Dimension] = {
         ),
         Dimension("eventName", "Event name", "Event", _column("event_name"), scope="event"),
         Dimension("isKeyEvent", "Is key event", "Event", _column("is_key_event"), scope="event"),
+        Dimension("itemId", "Item ID", "Ecommerce", _column("item_id"), scope="item"),
+        Dimension("itemName", "Item name", "Ecommerce", _column("item_name"), scope="item"),
+        Dimension("itemBrand", "Item brand", "Ecommerce", _column("item_brand"), scope="item"),
+        Dimension(
+            "itemCategory", "Item category", "Ecommerce", _column("item_category"), scope="item"
+        ),
     )
 }
 
@@ -181,6 +188,28 @@ _METRICS: tuple[Metric, ...] = (
         ("total_users",),
         "User",
         distinct=DISTINCT_SHARE_OF_USERS,
+        scope="any",
+    ),
+    Metric(
+        "activeUsers",
+        "Active users",
+        "TYPE_INTEGER",
+        ("active_users",),
+        "User",
+        distinct=DISTINCT_SHARE_OF_USERS,
+        scope="any",
+    ),
+    Metric("eventCount", "Event count", "TYPE_INTEGER", ("event_count",), "Event", scope="event"),
+    Metric("eventValue", "Event value", "TYPE_FLOAT", ("event_value",), "Event", scope="event"),
+    *(
+        Metric(name, ui_name, kind, (column,), "Ecommerce", scope="item")
+        for name, ui_name, kind, column in (
+            ("itemsViewed", "Items viewed", "TYPE_INTEGER", "items_viewed"),
+            ("itemsAddedToCart", "Items added to cart", "TYPE_INTEGER", "items_added_to_cart"),
+            ("itemsCheckedOut", "Items checked out", "TYPE_INTEGER", "items_checked_out"),
+            ("itemsPurchased", "Items purchased", "TYPE_INTEGER", "items_purchased"),
+            ("itemRevenue", "Item revenue", "TYPE_CURRENCY", "item_revenue"),
+        )
     ),
     Metric("newUsers", "New users", "TYPE_INTEGER", ("new_users",), "User"),
     Metric("transactions", "Transactions", "TYPE_INTEGER", ("transactions",), "Ecommerce"),
@@ -209,9 +238,9 @@ _METRICS: tuple[Metric, ...] = (
 # with a word rather than answered with invented ones.
 _NOT_HELD = """
     achievementId audienceName browser campaignName city cityId cohort contentId continent
-    countryId dateHour dateHourMinute defaultChannelGroup deviceModel eventCount
-    eventCountPerUser eventValue eventsPerSession active1DayUsers active7DayUsers active28DayUsers
-    activeUsers addToCarts averagePurchaseRevenue averageSessionDuration checkouts
+    countryId dateHour dateHourMinute defaultChannelGroup deviceModel
+    eventCountPerUser eventsPerSession active1DayUsers active7DayUsers active28DayUsers
+    addToCarts averagePurchaseRevenue averageSessionDuration checkouts
     advertiserAdClicks advertiserAdCost advertiserAdImpressions ecommercePurchases
     firstSessionDate firstUserCampaignName firstUserDefaultChannelGroup firstUserMedium
     firstUserSource fullPageUrl googleAdsCampaignId googleAdsCampaignName grossPurchaseRevenue
@@ -229,7 +258,7 @@ NOT_HELD = frozenset(_NOT_HELD.split())
 # item-scoped names go with one another only
 _ITEM_SCOPED = """
     itemId itemName itemBrand itemCategory itemRevenue itemsPurchased itemsViewed itemsAddedToCart
-    itemPurchaseQuantity itemListName
+    itemsCheckedOut itemVariant itemListName
 """
 ITEM_SCOPED = frozenset(_ITEM_SCOPED.split())
 
@@ -321,7 +350,8 @@ def check_names(
                 f"Please remove {odd[0]} to make the request compatible for example. "
                 f"{EXPLORER_PAGE}"
             )
-        raise refuse(f"Field {odd[0]} exists, but the sandbox's world holds no figures.")
+        if lacking := sorted({*odd} - {*DIMENSIONS, *known_metrics}):
+            raise refuse(f"Field {lacking[0]} exists, but the sandbox's world holds no figures.")
     if any(name in DIMENSIONS and DIMENSIONS[name].scope == "event" for name in dimensions):
         for name in metrics:
             if known_metrics[name].scope == "session":
@@ -554,10 +584,12 @@ def compute_report(request: Any, facts: pa.Table, today: date) -> Report:
             raise refuse(f"Metric {name} of the metricFilter is not among the request's metrics.")
     ranges = read_ranges(request.date_ranges, today)
 
-    if any(DIMENSIONS[n].scope == "event" for n in (*dimensions, *filtered) if n != "dateRange"):
-        facts = _event_rows(facts)
-    else:
-        facts = _with_key_events(facts)
+    facts = _of_scope(
+        facts,
+        {DIMENSIONS[n].scope for n in (*dimensions, *filtered) if n != "dateRange"}
+        | {known[n].scope for n in metrics},
+        only_key_events=all(known[n].columns == ("key_events",) or known[n].event for n in metrics),
+    )
     if len(ranges) > 1 and "dateRange" not in dimensions:
         dimensions.append("dateRange")
 
@@ -656,6 +688,22 @@ def _within(facts: pa.Table, one: ReportRange) -> pa.Table:
             pc.less_equal(days, pa.scalar(one.end, pa.date32())),
         )
     )
+
+
+def _of_scope(facts: pa.Table, scopes: set[str], only_key_events: bool) -> pa.Table:
+    """Return the rows that are counted: of items, of events, or as they are.
+
+    The events that are no key events are made only for those who ask of them.
+    """
+    if "item" in scopes:
+        return item_facts(facts)
+    if "event" in scopes and only_key_events:
+        return _event_rows(facts)
+    facts = with_active_users(facts)
+    if "event" in scopes:
+        named = {event: KEY_EVENT_COLUMN + event for event in key_events_of(facts)}
+        return event_facts(facts, named)
+    return _with_key_events(facts)
 
 
 def _with_key_events(facts: pa.Table) -> pa.Table:

@@ -228,8 +228,9 @@ class SearchConsoleService:
         return fault
 
     def _query(self, site: Site, asked: _Query) -> dict[str, Any]:
+        named = {*asked.dimensions, *_filtered(asked)}
         by_page = asked.aggregation == "byPage" or (
-            asked.aggregation == "auto" and "page" in {*asked.dimensions, *_filtered(asked)}
+            asked.aggregation == "auto" and bool(named & {"page", "searchAppearance"})
         )
         answer: dict[str, Any] = {"responseAggregationType": "byPage" if by_page else "byProperty"}
         if asked.type != "web":  # the world's people search the web alone
@@ -248,6 +249,9 @@ class SearchConsoleService:
             facts = facts.filter(pc.is_valid(facts["query"]))
         if "country" in {*asked.dimensions, *_filtered(asked)}:
             facts = facts.append_column("country", _countries(facts))
+        if "searchAppearance" in named:  # what looks plain is told of by none
+            facts = facts.append_column("searchAppearance", appearances(facts))
+            facts = facts.filter(pc.is_valid(facts["searchAppearance"]))
         for dimension, operator, expression in asked.filters:
             facts = facts.filter(_filter_mask(facts[dimension], operator, expression))
         rows = self._rows(facts, asked, by_page)
@@ -329,6 +333,18 @@ def _countries(facts: pa.Table) -> pa.Array:
     codes = [zlib.crc32(text.encode()) % len(_COUNTRIES) for text in known.dictionary.to_pylist()]
     countries = pa.array([_COUNTRIES[code] for code in codes], pa.string())
     return countries.take(known.indices)
+
+
+# how results look: three in ten are of products, one in ten has stars
+_LOOKS = ("PRODUCT_SNIPPETS",) * 3 + ("REVIEW_SNIPPET",) + (None,) * 6
+
+
+def appearances(facts: pa.Table) -> pa.Array:
+    """Return how the result of each row looked, null for plain: always the same for a page."""
+    known = pc.binary_join_element_wise(facts["page"], facts["device"], "|").combine_chunks()
+    known = known.dictionary_encode()
+    codes = [zlib.crc32(text.encode()) % len(_LOOKS) for text in known.dictionary.to_pylist()]
+    return pa.array([_LOOKS[code] for code in codes], pa.string()).take(known.indices)
 
 
 def _entry(site: Site) -> dict[str, Any]:
@@ -422,7 +438,9 @@ def _check_rules(asked: _Query) -> None:
         raise _invalid("Grouping by hour requires dataState 'hourly_all'.")
     if asked.state == "hourlyAll" and "hour" not in asked.dimensions:
         raise _invalid("dataState 'hourly_all' requires grouping by hour.")
-    if missing := sorted(named & {"searchAppearance", "hour"}):
+    if asked.aggregation == "byProperty" and "searchAppearance" in named:
+        raise _invalid("Aggregation type 'byProperty' is invalid for search appearances.")
+    if missing := sorted(named & {"hour"}):
         raise _invalid(f"{missing[0]} exists, but the sandbox's world holds no figures for it.")
 
 

@@ -27,6 +27,7 @@ from connectors.base import (
     DateWindow,
     Reply,
     SourceError,
+    Table,
     TransientError,
 )
 from connectors.ga4 import GA4, _decode, _decode_json
@@ -38,6 +39,8 @@ from tests.contract.cases.ga4 import (
     from_json,
     grpc_failure,
     recorded,
+    serve_grpc,
+    serve_rest,
 )
 from tests.contract.servers import (
     GrpcAnswer,
@@ -176,6 +179,71 @@ def test_a_page_without_rows_before_the_end_is_not_a_short_result() -> None:
 
     with google("grpc", answer) as server:
         assert isinstance(refused(server, page_rows=2), TransientError)
+
+
+@pytest.mark.parametrize("serve", [serve_grpc, serve_rest])
+@pytest.mark.parametrize(
+    ("table", "window", "asked", "periods"),
+    [
+        (
+            # the first week began before the window; the year's 53rd ends in the next year
+            tables.GA4_USERS_WEEK,
+            DateWindow(date(2027, 1, 1), date(2027, 1, 12)),
+            DateWindow(date(2026, 12, 28), date(2027, 1, 10)),
+            [
+                ("2026-12-28", "2027-01-03", 4120, 3999, 2801),
+                ("2027-01-04", "2027-01-10", 3711, 3600, 2404),
+            ],
+        ),
+        (
+            tables.GA4_USERS_MONTH,
+            DateWindow(date(2026, 11, 30), date(2026, 12, 31)),
+            DateWindow(date(2026, 11, 1), date(2026, 12, 31)),
+            [
+                ("2026-11-01", "2026-11-30", 15123, 14800, 10022),
+                ("2026-12-01", "2026-12-31", 16044, 15700, 10655),
+            ],
+        ),
+    ],
+    ids=lambda one: getattr(one, "grain", ""),
+)
+def test_users_are_asked_for_by_whole_periods_and_dated_by_the_last_day(
+    serve: Any, table: Table, window: DateWindow, asked: DateWindow, periods: list[tuple[Any, ...]]
+) -> None:
+    with serve("rows", table.grain) as vendor:
+        connector = GA4(vendor.connection)
+        reply = connector.fetch(table, ACCOUNT, window)
+        rows = [row for batch in reply.batches for row in batch.to_pylist()]
+        connector.close()
+        assert vendor.asked() == [asked]
+    assert reply.announced_rows == len(rows) == 2
+    told = ("period_start", "date_day", "total_users", "active_users", "new_users")
+    assert [(*(str(row[n]) for n in told[:2]), *(row[n] for n in told[2:])) for row in rows] == (
+        periods
+    )
+
+
+def test_a_period_that_has_not_ended_is_not_asked_for() -> None:
+    with serve_grpc("rows", "users_month") as vendor:
+        connector = GA4(vendor.connection)
+        window = DateWindow(date(2026, 11, 1), date(2026, 11, 29))
+        reply = connector.fetch(tables.GA4_USERS_MONTH, ACCOUNT, window)
+        assert list(reply.batches) == [] and reply.announced_rows == 0
+        connector.close()
+        assert vendor.asked() == []
+
+
+def test_a_period_that_is_none_is_transient() -> None:
+    def answer(request: Any) -> dict[str, Any]:
+        told = recorded("users_week")
+        told["rows"][0]["dimensionValues"] = [{"value": "202654"}]
+        return told
+
+    with google("grpc", answer) as server, server.open() as connector:
+        window = DateWindow(date(2027, 1, 1), date(2027, 1, 12))
+        with pytest.raises(TransientError, match="202654") as refused:
+            list(connector.fetch(tables.GA4_USERS_WEEK, ACCOUNT, window).batches)
+    assert refused.value.reason == "malformed_answer"
 
 
 def test_only_key_events_are_asked_for() -> None:

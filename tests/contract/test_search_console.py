@@ -103,6 +103,39 @@ def test_queries_are_asked_per_day_and_paged_until_a_page_is_empty() -> None:
     assert reply.metadata["requests"] == 6
 
 
+def test_search_appearances_are_asked_for_first_and_then_the_days_of_each() -> None:
+    told = recorded("search_appearance_day")
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        if body["dimensions"] == ["searchAppearance"]:
+            return told[""]
+        ((only,),) = (group["filters"] for group in body["dimensionFilterGroups"])
+        assert body["dimensions"] == ["date"]
+        assert (only["dimension"], only["operator"]) == ("searchAppearance", "equals")
+        return told[only["expression"]]
+
+    with google(answer) as (connector, bodies):
+        reply, found = read(connector, tables.GSC_SEARCH_APPEARANCE_DAY)
+    # by property is not possible with it
+    assert {body["aggregationType"] for body in bodies} == {"auto"}
+    assert {(body["startDate"], body["endDate"]) for body in bodies} == {
+        ("2026-11-01", "2026-11-03")
+    }
+    assert [(r["date_day"].day, r["search_appearance"], r["clicks"]) for r in found] == [
+        (1, "PRODUCT_SNIPPETS", 31),
+        (3, "PRODUCT_SNIPPETS", 29),
+        (1, "REVIEW_SNIPPET", 12),
+    ]
+    assert reply.metadata["searchAppearance"] == ["PRODUCT_SNIPPETS", "REVIEW_SNIPPET"]
+    assert reply.metadata["requests"] == 3
+
+
+def test_a_site_without_special_results_is_one_request_and_no_rows() -> None:
+    with google(lambda body: rows()) as (connector, bodies):
+        _, found = read(connector, tables.GSC_SEARCH_APPEARANCE_DAY)
+    assert found == [] and len(bodies) == 1
+
+
 def test_a_full_sized_page_is_the_largest_that_the_api_gives() -> None:
     with google(lambda body: {}) as (connector, bodies):
         read(connector, window=FIRST_DAY)

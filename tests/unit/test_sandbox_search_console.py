@@ -139,7 +139,10 @@ def test_a_day_has_no_more_rows_than_its_cap_and_keeps_those_with_most_clicks() 
         ({"startDate": "2025-07-02"}, "16 months"),  # today is 2026-11-03
         ({"dimensions": ["hour"]}, "hourly_all"),
         ({"dimensions": ["searchAppearance", "page"]}, "together"),
-        ({"dimensions": ["searchAppearance"]}, "holds no figures"),
+        (
+            {"dimensions": ["searchAppearance"], "aggregationType": "byProperty"},
+            "search appearances",
+        ),
         ({"dimensions": ["keyword"]}, "keyword"),
         ({"dimension": ["date"]}, 'Unknown name "dimension"'),
         ({"rowLimit": "many"}, "rowLimit"),

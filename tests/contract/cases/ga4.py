@@ -59,6 +59,13 @@ ASKED = {
     "device_day": (["date", "deviceCategory"], SESSION_METRICS),
     "country_day": (["date", "country"], SESSION_METRICS),
     "landing_page_day": (["date", "landingPage"], SESSION_METRICS),
+    "event_day": (["date", "eventName"], ["eventCount", "keyEvents", "totalUsers", "eventValue"]),
+    "item_day": (
+        ["date", "itemId", "itemName", "itemBrand", "itemCategory"],
+        ["itemsViewed", "itemsAddedToCart", "itemsCheckedOut", "itemsPurchased", "itemRevenue"],
+    ),
+    "users_week": (["isoYearIsoWeek"], ["totalUsers", "activeUsers", "newUsers"]),
+    "users_month": (["yearMonth"], ["totalUsers", "activeUsers", "newUsers"]),
     "new_vs_returning_day": (
         ["date", "newVsReturning"],
         [m for m in SESSION_METRICS if m not in ("newUsers", "firstTimePurchasers")],
@@ -185,6 +192,11 @@ def measures(*values: float) -> dict[str, Any]:
     return {"currency_code": "EUR", **dict(zip(names, values, strict=True))}
 
 
+def item(day: int, *values: Any) -> dict[str, Any]:
+    names = [c.name for c in tables.GA4_ITEM_DAY.columns[2:] if c.name != "currency_code"]
+    return row(day, **dict(zip(names, values, strict=True)), currency_code="EUR")
+
+
 CHANNEL = "session_default_channel_group"
 ROWS: dict[str, list[dict[str, Any]]] = {
     "channel_day": [
@@ -233,6 +245,31 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             ("landing_page_day", "landing_page", "/e-bikes", ""),
         )
     },
+    "event_day": [
+        row(
+            1,
+            event_name="page_view",
+            event_count=1204,
+            key_events=0.0,
+            total_users=101,
+            event_value=0.0,
+        ),
+        row(1, event_name="(other)", event_count=9, key_events=0.0, total_users=4, event_value=0.0),
+        row(
+            2,
+            event_name="purchase",
+            event_count=5,
+            key_events=5.0,
+            total_users=5,
+            event_value=649.9,
+        ),
+    ],
+    "item_day": [
+        item(1, "fg-1001", "Stadsfiets Comfort 7", "Noordster", "Fietsen", 120, 14, 5, 2, 1198.5),
+        item(1, "fg-1003", "Kinderfiets 20 inch", "", "(not set)", 31, 0, 0, 0, 0.0),
+        # more was sent back than sold that day
+        item(2, "fg-1001", "Stadsfiets Comfort 7", "Noordster", "Fietsen", 101, 9, 4, 0, -599.25),
+    ],
     "new_vs_returning_day": [
         row(
             day,
@@ -284,5 +321,7 @@ CASES = [
         (tables.GA4_COUNTRY_DAY, "country"),
         (tables.GA4_LANDING_PAGE_DAY, "landing_page"),
         (tables.GA4_NEW_VS_RETURNING_DAY, "new_vs_returning"),
+        (tables.GA4_EVENT_DAY, "event_name"),
+        (tables.GA4_ITEM_DAY, "item_category"),
     )
 ]
