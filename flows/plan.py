@@ -49,7 +49,10 @@ def plan_run(project: Project, found: Sequence[Found], as_of: date) -> list[Slic
             restated = restatement_days(project, one.source, windows.get(account.account_id))
             for table in _tables(project, one):
                 read = ledgers[one.client].get((table.name, account.account_id), {})
-                days = days_to_load(as_of, since, restated, read)
+                # what the API keeps for a month only is not missing before it, every day anew
+                days, _ = within_retention(
+                    days_to_load(as_of, since, restated, read), as_of, table.retention_days
+                )
                 slices += _slices(one.client, table, account, days, as_of)
     return slices
 

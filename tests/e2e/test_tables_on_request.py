@@ -7,12 +7,12 @@ from datetime import date
 
 import pytest
 
-from connectors.tables import ALL, GSC_DISCOVER_DAY, GSC_NEWS_DAY
+from connectors.tables import ALL, GA4_USERS_MONTH, GSC_DISCOVER_DAY, GSC_NEWS_DAY
 from tests.e2e.morning import CLIENTS, DEMO_DAY, Project, SandboxProcess
 
 ON_REQUEST = [table for table in ALL if table.optional]
-# the shops are in neither
-NOWHERE = (GSC_DISCOVER_DAY, GSC_NEWS_DAY)
+# the shops are in neither, and no month ends on these days
+NOWHERE = (GSC_DISCOVER_DAY, GSC_NEWS_DAY, GA4_USERS_MONTH)
 # the campaign "Black Friday 2026" ended on 30 November
 AFTER_BLACK_FRIDAY = date(2026, 12, 2)
 
@@ -68,3 +68,21 @@ def test_tables_on_request_load_and_hold_no_more_than_their_campaigns(
     )
     assert project.rows(versions.format("history")) == [("ENABLED",)]
     assert project.rows(versions.format("raw")) == [("PAUSED",)]
+
+    # what was set on a day: the budget of a campaign was raised on 24 November, between the two
+    budgets = (
+        "select valid_from, valid_to, budget_amount, target_roas from marts.campaign_attributes "
+        "where campaign_id = '20200011' order by valid_from"
+    )
+    assert project.rows(budgets) == [
+        (DEMO_DAY, AFTER_BLACK_FRIDAY, 90, 2.4),
+        (AFTER_BLACK_FRIDAY, None, 120, 2.4),
+    ]
+    # and when it was changed, by what means
+    changes = (
+        "select date_day, client_type, old_target_roas, new_target_roas from "
+        "staging.stg_google_ads__change_event where campaign_id = '20200011' and operation = "
+        "'UPDATE' and new_target_roas is not null"
+    )
+    web = "GOOGLE_ADS_WEB_CLIENT"
+    assert project.rows(changes) == [(date(2026, 11, 13), web, 4.0, 2.4)]

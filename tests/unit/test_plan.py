@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from connectors.base import Account, DateWindow, Slice
-from connectors.tables import ADS_CAMPAIGN_DAY, ADS_CONVERSION_ACTION, GSC_SITE_DAY
+from connectors.tables import (
+    ADS_CAMPAIGN_DAY,
+    ADS_CHANGE_EVENT,
+    ADS_CONVERSION_ACTION,
+    GSC_SITE_DAY,
+)
 from flows.landing import now
 from flows.plan import Found, estimates, plan_backfill, plan_run, restatement_days
 from flows.settings import Client, ClientSource, Source
@@ -113,6 +118,18 @@ def test_days_that_search_console_no_longer_has_are_not_asked_for(
     oldest = min(piece.window.start for piece in slices if piece.table == GSC_SITE_DAY)
     assert oldest == AS_OF - timedelta(days=GSC_SITE_DAY.retention_days or 0)
     assert "older than the API keeps" in caplog.text
+
+
+def test_a_run_asks_for_changes_as_far_back_as_google_tells_and_says_nothing_of_the_rest(
+    project: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    project.client("shop").sources["google_ads"] = ClientSource(tables=("change_event",))
+
+    slices = plan_run(project, [Found("shop", "google_ads", (NEW,))], AS_OF)
+
+    (changes,) = (piece for piece in slices if piece.table == ADS_CHANGE_EVENT)
+    assert changes.window == DateWindow(AS_OF - timedelta(days=29), YESTERDAY)
+    assert "older than the API keeps" not in caplog.text
 
 
 def test_an_estimate_counts_a_request_for_each_slice_and_two_a_day_for_search_rows(
