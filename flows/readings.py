@@ -19,7 +19,7 @@ from connectors.registry import SOURCES
 from flows.kpis import Kpi
 from flows.landing import now
 from flows.models import CheckResult
-from flows.report.model import SourceState
+from flows.report.model import Covered, SourceState
 from flows.settings import Client, Target
 from flows.targets.cube import Column, Converted, KpiCube, add_rows
 from flows.targets.evaluation import (
@@ -316,6 +316,7 @@ def all_source_states(
     with_rows = _days_with_rows(connection, clients)
     last_loads = _last_loads(connection, clients)
     notes = _notes(connection, clients, as_of)
+    covered = _covered(connection, clients, as_of)
     for client, source, account, name, currency, status, problem in connection.execute(
         "select client, source, account_id, account_name, currency_code, status, problem "
         f"from ops.accounts where {OF_CLIENTS} and status <> 'not_enabled' order by all",
@@ -347,6 +348,7 @@ def all_source_states(
                 notes=notes.get(key, ()),
                 since=min(there, default=None),
                 read_as_of=read_as_of,
+                covered=covered.get(key, ()),
             )
         )
     return {client: tuple(told) for client, told in states.items()}
@@ -499,6 +501,10 @@ def _last_loads(
     }
 
 
+# where a vendor, or its API, said that rows are missing
+_CUT_OFF = ("data_truncation_reasons", "days_at_row_limit", "moments_at_row_limit")
+
+
 def _notes(
     connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
 ) -> dict[_Account, tuple[str, ...]]:
@@ -519,7 +525,31 @@ def _notes(
             notes.add("other_row")
         if told.get("first_incomplete_date"):
             notes.add("provisional")
+        if any(told.get(name) for name in _CUT_OFF):
+            notes.add("row_limit")
     return {key: tuple(sorted(notes)) for key, notes in found.items()}
+
+
+def _covered(
+    connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
+) -> dict[_Account, tuple[Covered, ...]]:
+    """What part of each account the finer tables that are read hold, over the last four weeks."""
+    # the models of an older Koers, before they are built anew
+    if not connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'marts' and table_name = 'table_coverage_day'"
+    ).fetchall():
+        return {}
+    found: dict[_Account, list[Covered]] = {}
+    for client, source, account, grain, measure, share in connection.execute(
+        "select client, source, account_id, grain, measure, sum(in_table) / sum(in_account) "
+        f"from marts.table_coverage_day where {OF_CLIENTS} and date_day between ? and ? "
+        "and measure in ('clicks', 'sessions', 'revenue') "
+        "group by all having sum(in_account) > 0 order by all",
+        [",".join(clients), as_of - timedelta(days=28), as_of - timedelta(days=1)],
+    ).fetchall():
+        found.setdefault((client, source, account), []).append(Covered(grain, measure, share))
+    return {key: tuple(told) for key, told in found.items()}
 
 
 def freshness_of(target: Target, kpi: Kpi, states: Sequence[SourceState], as_of: date) -> Freshness:

@@ -16,6 +16,15 @@ if TYPE_CHECKING:  # it computes with scipy, which is slow to import
 
 
 @dataclass(frozen=True)
+class Covered:
+    """The part of an account's ``measure`` that a table (by its grain) holds, of four weeks."""
+
+    grain: str
+    measure: str
+    share: float
+
+
+@dataclass(frozen=True)
 class SourceState:
     """Where the data of one account stands."""
 
@@ -31,6 +40,7 @@ class SourceState:
     notes: tuple[str, ...] = ()  # sampling, thresholding, provisional days, …
     since: date | None = None  # the first day that is in
     read_as_of: date | None = None  # the last day as of which it was read
+    covered: tuple[Covered, ...] = ()  # what part of the account the finer tables hold
 
 
 @dataclass(frozen=True)

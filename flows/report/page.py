@@ -1169,6 +1169,7 @@ def _source(state: SourceState, view: ClientView, language: Language) -> SourceR
     status = source_status(state, language)
     notes = problem_notes(state, language)
     notes += [words.capital(formats.name(words.note(note, language), 240)) for note in state.notes]
+    notes += words.coverage(state.covered, language)
     loaded = ""
     if state.last_loaded_at is not None:
         moment = formats.moment(state.last_loaded_at, view.client.timezone, language)

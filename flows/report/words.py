@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Literal
 
 from flows.kpis import Kpi
 from flows.report import formats, problems
 from flows.report.formats import Language
-from flows.report.model import Noticed, TargetView
+from flows.report.model import Covered, Noticed, TargetView
 from flows.settings import Goal, Period, Target
 from flows.targets.evaluation import Evaluation, Series
 from flows.targets.path import sums_between, window_start
@@ -799,6 +799,26 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": "The latest days are provisional.",
         "nl": "De laatste dagen zijn voorlopig.",
     },
+    "note_row_limit": {
+        "en": "Part of the rows is missing: the platform gives only so many.",
+        "nl": "Een deel van de rijen ontbreekt: het platform geeft er niet meer.",
+    },
+    # what the finer tables hold of an account; the rest is in the totals alone
+    "queries_withheld": {
+        "en": "In the last four weeks {share} of the clicks came from searches so rare that"
+        " Google does not tell them.",
+        "nl": "De laatste vier weken kwam {share} van de klikken van zoekopdrachten die Google"
+        " niet noemt omdat te weinig mensen ze doen.",
+    },
+    "coverage": {
+        "en": "Of the {measure} of the last four weeks the finer tables hold a part: {parts}."
+        " Totals are complete.",
+        "nl": "Van de {measure} van de laatste vier weken bevatten de fijnere tabellen een deel:"
+        " {parts}. De totalen zijn compleet.",
+    },
+    "measure_clicks": {"en": "clicks", "nl": "klikken"},
+    "measure_sessions": {"en": "sessions", "nl": "sessies"},
+    "measure_revenue": {"en": "revenue", "nl": "omzet"},
     "checks": {"en": "Data checks that fail", "nl": "Datacontroles die niet slagen"},
     "footer": {
         "en": "Made by Koers on {moment} ({zone}).",
@@ -1146,6 +1166,37 @@ TEXT: dict[str, dict[str, Phrase]] = {
 }
 
 
+# what a table has a row for; those of which a part is missing are told with what they hold
+GRAIN: dict[str, dict[Language, str]] = {
+    "ad_group_day": {"en": "ad groups", "nl": "advertentiegroepen"},
+    "ad_day": {"en": "ads", "nl": "advertenties"},
+    "keyword_day": {"en": "keywords", "nl": "zoekwoorden"},
+    "search_term_day": {"en": "search terms", "nl": "zoektermen"},
+    "campaign_search_term_day": {
+        "en": "search terms with Performance Max",
+        "nl": "zoektermen met Performance Max",
+    },
+    "shopping_product_day": {"en": "products", "nl": "producten"},
+    "geographic_day": {"en": "countries", "nl": "landen"},
+    "hour_day": {"en": "hours", "nl": "uren"},
+    "landing_page_day": {"en": "landing pages", "nl": "landingspagina’s"},
+    "asset_group_day": {"en": "asset groups", "nl": "assetgroepen"},
+    "asset_group_product_group_day": {
+        "en": "product groups of Performance Max",
+        "nl": "productgroepen van Performance Max",
+    },
+    "campaign_day": {"en": "sources and campaigns", "nl": "bronnen en campagnes"},
+    "device_day": {"en": "devices", "nl": "apparaten"},
+    "country_day": {"en": "countries", "nl": "landen"},
+    "new_vs_returning_day": {"en": "new or returning", "nl": "nieuw of terugkerend"},
+    "item_day": {"en": "items", "nl": "artikelen"},
+    "page_day": {"en": "pages", "nl": "pagina’s"},
+    "page_query_day": {"en": "pages by search", "nl": "pagina’s per zoekopdracht"},
+}
+# from here on a table holds all of its account, but for days that changed between two reads
+_WHOLE = 0.995
+
+
 def pick(phrase: Phrase, n: float | None = None) -> str:
     """The one or the more of a phrase; without a count the more."""
     if isinstance(phrase, str):
@@ -1165,6 +1216,26 @@ def say(key: str, language: Language, **values: object) -> str:
 def note(key: str, language: Language) -> str:
     """What a vendor says of its own data, in words; an unknown key as it is."""
     return say(f"note_{key}", language) if f"note_{key}" in TEXT else key
+
+
+def coverage(covered: Sequence[Covered], language: Language) -> list[str]:
+    """A sentence per measure on the tables that hold noticeably less than the account."""
+    told = []
+    partly: dict[str, list[str]] = {}
+    for one in covered:
+        if one.share >= _WHOLE:
+            continue
+        share = formats.percentage(max(one.share, 0.0), language, digits=0)
+        if one.grain == "query_day":
+            withheld = formats.percentage(1 - max(one.share, 0.0), language, digits=0)
+            told.append(capital(say("queries_withheld", language, share=withheld)))
+        else:
+            name = GRAIN.get(one.grain, {}).get(language, one.grain)
+            partly.setdefault(one.measure, []).append(f"{name} {share}")
+    for measure, parts in partly.items():
+        what = say(f"measure_{measure}", language)
+        told.append(say("coverage", language, measure=what, parts=listing(parts, language)))
+    return told
 
 
 def capital(text: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from flows.alerts.digest import Digest, DigestItem
 from flows.kpis import Kpi, Late
-from flows.report.model import ClientView, GoalChange, Noticed, SourceState, TargetView
+from flows.report.model import ClientView, Covered, GoalChange, Noticed, SourceState, TargetView
 from flows.settings import Agreed, Client, Goal, Measure, Period, Step, Target
 from flows.targets.evaluation import DaySums, Evaluation, Series, Status
 from flows.targets.explain import Effect, Explanation
@@ -614,7 +614,18 @@ def sources() -> tuple[SourceState, ...]:
     yesterday = YESTERDAY
     return (
         SourceState(
-            "google_ads", "1111111111", "Fietsgoed NL", "EUR", yesterday, yesterday, KNOWN_AT
+            "google_ads",
+            "1111111111",
+            "Fietsgoed NL",
+            "EUR",
+            yesterday,
+            yesterday,
+            KNOWN_AT,
+            covered=(
+                Covered("hour_day", "clicks", 1.0),
+                Covered("keyword_day", "clicks", 0.637),
+                Covered("search_term_day", "clicks", 0.712),
+            ),
         ),
         SourceState(
             "google_ads",
@@ -646,6 +657,7 @@ def sources() -> tuple[SourceState, ...]:
             AS_OF - timedelta(days=3),
             None,
             problem="User does not have sufficient permission (forbidden)",
+            covered=(Covered("query_day", "clicks", 0.62), Covered("page_day", "clicks", 0.998)),
         ),
     )
 
