@@ -194,7 +194,17 @@ def test_fields_of_scopes_that_do_not_go_together_make_no_report(
 def test_no_model_ever_adds_users_up() -> None:
     sql = Path(__file__).parents[2] / "sql"
     for path in sorted(sql.rglob("*.sql")):
-        assert not re.search(r"(?i)\b(sum|avg)\s*\(\s*[\w.]*total_users", path.read_text()), path
+        users = r"(?i)\b(sum|avg)\s*\(\s*[\w.]*(total|active)_users"
+        assert not re.search(users, path.read_text()), path
+
+
+def test_no_model_ever_adds_the_value_of_ads_to_the_revenue_of_the_site() -> None:
+    sql = Path(__file__).parents[2] / "sql"
+    ours, theirs = r"[\w.]*(conversions_value|ads_value)\w*", r"[\w.]*revenue\w*"
+    for path in sorted(sql.rglob("*.sql")):
+        text = path.read_text()
+        assert not re.search(rf"(?i){ours}\s*\+\s*{theirs}", text), path
+        assert not re.search(rf"(?i){theirs}\s*\+\s*{ours}", text), path
 
 
 def test_ga4s_weeks_and_months_have_their_own_first_and_last_days() -> None:
