@@ -60,6 +60,15 @@ def test_tables_on_request_load_and_hold_no_more_than_their_campaigns(
     assert hours == pytest.approx(campaigns)
     assert hours > 0
 
+    # the report says of which tables a part of the account is missing
+    project.here("report", "--as-of", str(DEMO_DAY))
+    said = "Van de klikken van de laatste vier weken bevatten de fijnere tabellen een deel: "
+    assert re.search(rf"{said}advertenties \d\d%, .*zoekwoorden \d\d%", project.report("fietsgoed"))
+    # one event a row, and users of the week that ended on one of these days
+    assert project.rows(
+        "select distinct period_start, date_day from staging.stg_ga4__users_week"
+    ) == [(date(2026, 11, 9), date(2026, 11, 15))]
+
     vendors.set_as_of(AFTER_BLACK_FRIDAY)
     days = ("--from", "2026-12-01", "--to", "2026-12-01")
     project.here("backfill", "--direct", *days, "--as-of", str(AFTER_BLACK_FRIDAY))
