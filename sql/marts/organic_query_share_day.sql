@@ -19,14 +19,12 @@ queries as (
 
 -- a day of which the queries were not loaded is unknown, and not withheld
 loaded as (
-    select distinct
+    select
         client,
         account_id,
-        cast(unnest(generate_series(window_start, window_end, interval 1 day)) as date) as date_day
-    from ops.loads
-    where
-        table_name = 'search_console__query_day'
-        and outcome in ('loaded', 'empty')
+        cast(unnest(generate_series(first_day, last_day, interval 1 day)) as date) as date_day
+    from intermediate.int_loads__stretch
+    where table_name = 'search_console__query_day'
 )
 
 select

@@ -285,20 +285,20 @@ in_account as (
 ),
 
 loaded as (
-    select distinct
-        loads.client,
-        loads.source,
-        loads.account_id,
+    select
+        stretches.client,
+        stretches.source,
+        stretches.account_id,
         measured.grain,
+        measured.measure,
         cast(
-            unnest(generate_series(loads.window_start, loads.window_end, interval 1 day)) as date
+            unnest(generate_series(stretches.first_day, stretches.last_day, interval 1 day)) as date
         ) as date_day
-    from ops.loads as loads
+    from intermediate.int_loads__stretch as stretches
     inner join measured
         on
-            loads.source = measured.source
-            and loads.table_name = measured.source || '__' || measured.grain
-    where loads.outcome in ('loaded', 'empty')
+            stretches.source = measured.source
+            and stretches.table_name = measured.source || '__' || measured.grain
 )
 
 select
@@ -308,22 +308,18 @@ select
     loaded.account_id,
     loaded.date_day,
     loaded.grain,
-    measured.measure,
+    loaded.measure,
     -- measures
     coalesce(in_table.amount, 0) as in_table,
     in_account.amount as in_account
 from loaded
-inner join measured
-    on
-        loaded.source = measured.source
-        and loaded.grain = measured.grain
 inner join in_account
     on
         loaded.client = in_account.client
         and loaded.source = in_account.source
         and loaded.account_id = in_account.account_id
         and loaded.date_day = in_account.date_day
-        and measured.measure = in_account.measure
+        and loaded.measure = in_account.measure
 left join in_table
     on
         loaded.client = in_table.client
@@ -331,4 +327,4 @@ left join in_table
         and loaded.account_id = in_table.account_id
         and loaded.date_day = in_table.date_day
         and loaded.grain = in_table.grain
-        and measured.measure = in_table.measure
+        and loaded.measure = in_table.measure

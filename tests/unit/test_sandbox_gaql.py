@@ -242,6 +242,39 @@ def test_what_the_api_refuses_is_refused_with_its_code(query: str, code: str) ->
     assert refusal(query) == code
 
 
+MOMENT = "change_event.change_date_time"
+LATELY = f"{MOMENT} >= '2026-11-01' AND {MOMENT} <= '2026-11-19'"
+CHANGES = "SELECT change_event.resource_name FROM change_event WHERE"
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        (f"{CHANGES} {LATELY}", "LIMIT_NOT_SPECIFIED"),
+        (f"{CHANGES} {LATELY} LIMIT 10001", "INVALID_LIMIT_CLAUSE"),
+        (f"{CHANGES} {MOMENT} >= '2026-11-01' LIMIT 10", "CHANGE_DATE_RANGE_INFINITE"),
+        (f"{CHANGES} {MOMENT} BETWEEN '2026-09-01' AND '2026-11-01' LIMIT 9", "START_DATE_TOO_OLD"),
+        (
+            "SELECT change_event.old_resource.campaign.name FROM change_event "
+            f"WHERE {LATELY} LIMIT 9",
+            "PROHIBITED_FIELD_IN_SELECT_CLAUSE",
+        ),
+        (
+            f"SELECT metrics.clicks FROM change_event WHERE {LATELY} LIMIT 9",
+            "PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
+        ),
+    ],
+)
+def test_changes_are_asked_for_as_the_api_wants_it_or_refused(query: str, code: str) -> None:
+    assert refusal(query) == code
+
+
+def test_a_change_can_be_taken_whole_alone() -> None:
+    query = f"SELECT change_event.new_resource FROM change_event WHERE {LATELY} LIMIT 10000"
+    told = {name for row in answer(query) for name, value in row.items() if value is not None}
+    assert "change_event.new_resource.campaign_budget.amount_micros" in told
+
+
 def test_metrics_of_a_manager_are_refused() -> None:
     query = f"SELECT customer.id, metrics.clicks FROM customer WHERE {DAYS}"
     assert refusal(query, MANAGER) == "REQUESTED_METRICS_FOR_MANAGER"
