@@ -156,7 +156,7 @@ def test_sources_say_what_is_late_missing_and_refused(report: str) -> None:
     assert "3 dagen achter" in text
     assert "19–25 oktober 2026" in text
     assert "Niet te lezen" in text or "niet te lezen" in text
-    assert "Quota exceeded (RESOURCE_EXHAUSTED)" in text
+    assert "Het quotum bij Google was op (RESOURCE_EXHAUSTED)" in text
 
 
 def test_a_client_without_targets_or_sources_has_a_report() -> None:
