@@ -237,7 +237,8 @@ def compose(
     mail["Auto-Submitted"] = "auto-generated"  # asks absence notices to stay silent
     mail["Content-Language"] = _one_line(message.language)
     if message.unsubscribe:
-        mail["List-Unsubscribe"] = f"<{_one_line(message.unsubscribe)}>"
+        # `=?` would look like the beginning of an encoded word
+        mail["List-Unsubscribe"] = f"<{_one_line(message.unsubscribe.replace('=?', '=%3F'))}>"
     # quoted-printable: ASCII on the wire, whatever the server can bear, and no line too long
     mail.set_content(message.text, charset="utf-8", cte="quoted-printable")
     mail.add_alternative(message.html, subtype="html", charset="utf-8", cte="quoted-printable")

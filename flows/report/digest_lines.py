@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 from flows.alerts.digest import DataNews, Digest, DigestItem
@@ -169,8 +169,41 @@ def greeting(digest: Digest) -> str:
         return words.say("hello_first", digest.locale, client=client)
     told = [*_counted(digest), _of_data(digest, "hello")]
     if not any(told) or (digest.cadence != "daily" and not digest.changed):
-        told = [words.say("hello_unchanged", digest.locale), *told]
+        told = [_say_since("hello_unchanged", digest), *told]
+    if (days := summed_up(digest)) is not None:
+        span = formats.span(*days, digest.locale)
+        if digest.cadence == "weekly":
+            span = f"{_period(digest)} ({span})"
+        told.insert(0, words.say("hello_summary", digest.locale, period=span))
     return " ".join(sentence for sentence in told if sentence)
+
+
+def summed_up(digest: Digest) -> tuple[date, date] | None:
+    """The week or month that a summary is about, its first and last day: the last whole one."""
+    if digest.cadence == "daily":
+        return None
+    if digest.cadence == "weekly":
+        monday = digest.as_of - timedelta(days=digest.as_of.weekday())
+        return monday - timedelta(days=7), monday - ONE_DAY
+    last = digest.as_of.replace(day=1) - ONE_DAY
+    return last.replace(day=1), last
+
+
+def _period(digest: Digest) -> str:
+    """`week 47`, `October 2026`; empty of a daily digest."""
+    days = summed_up(digest)
+    if days is None:
+        return ""
+    if digest.cadence == "weekly":
+        return words.say("week", digest.locale, n=days[0].isocalendar().week)
+    return formats.month(days[0], digest.locale)
+
+
+def _say_since(key: str, digest: Digest, **values: object) -> str:
+    """A sentence that counts changes; of a summary since when."""
+    if digest.cadence == "daily" or digest.last_on is None:
+        return words.say(key, digest.locale, **values)
+    return words.say(f"{key}_since", digest.locale, day=_short(digest, digest.last_on), **values)
 
 
 # which sentence of the greeting counts an item; the rest changed status
@@ -189,7 +222,11 @@ def _counted(digest: Digest) -> list[str]:
         counts["also_still"] = counts.pop("still")
     order = ("changed", "edited", "closed", "escalated", "still", "also_still")
     return [
-        words.say(f"hello_{key}", digest.locale, n=counts[key]) for key in order if key in counts
+        _say_since("hello_changed", digest, n=counts[key])
+        if key == "changed"
+        else words.say(f"hello_{key}", digest.locale, n=counts[key])
+        for key in order
+        if key in counts
     ]
 
 
@@ -285,6 +322,11 @@ def subject(digest: Digest) -> str:
     items = ordered(digest.changed)
     if digest.is_first:
         told = words.say("subject_first", language, client=client, n=len(items), day=day)
+    elif digest.cadence != "daily":
+        key = "subject_summary" if items or digest.data else "subject_summary_unchanged"
+        told = words.say(
+            key, language, client=client, period=_period(digest), told=_standing_counted(digest)
+        )
     elif not items:
         told = _of_data(digest, "subject")
         told = told or words.say("subject_unchanged", language, client=client, day=day)
@@ -306,6 +348,17 @@ def subject(digest: Digest) -> str:
         parts = [f"{n} {words.status(status, language)}" for status, n in counted.items()]
         told = words.say("subject_more", language, client=client, told=", ".join(parts))
     return formats.name(told, 140)
+
+
+def _standing_counted(digest: Digest) -> str:
+    """How many goals stand where, the worst first: `1 off course, 3 on course`."""
+    totals = {item.view.target.id: item.view.total for item in (*digest.changed, *digest.unchanged)}
+    tones = [words.TONE[total.status] for total in totals.values()]
+    return ", ".join(
+        f"{tones.count(tone)} {words.say(f'count_{tone}', digest.locale)}"
+        for tone in ("bad", "warn", "unknown", "waiting", "good")
+        if tone in tones
+    )
 
 
 def troubled_accounts(digest: Digest) -> list[AccountLine]:
@@ -380,7 +433,7 @@ def _was(item: DigestItem, digest: Digest) -> str:
     language = digest.locale
     if item.was is None or item.was == item.evaluation.status:
         return ""
-    told = words.status(item.was, language)
+    told = words.status_before(item.was, language)
     since = _since(item, item.was)
     if since is None:
         return words.say("was", language, status=told)

@@ -973,6 +973,33 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": ("one other", "{n} others"),
         "nl": ("één ander", "{n} andere"),
     },
+    "week": {"en": "week {n}", "nl": "week {n}"},
+    "subject_summary": {
+        "en": "{client}, {period}: {told}",
+        "nl": "{client}, {period}: {told}",
+    },
+    "subject_summary_unchanged": {
+        "en": "{client}, {period}: nothing has changed – {told}",
+        "nl": "{client}, {period}: niets veranderd – {told}",
+    },
+    "hello_summary": {
+        "en": "The summary of {period}.",
+        "nl": "De samenvatting van {period}.",
+    },
+    "hello_changed_since": {
+        "en": (
+            "One goal changed status since {day}.",
+            "{n} goals changed status since {day}.",
+        ),
+        "nl": (
+            "Eén doel kreeg sinds {day} een andere status.",
+            "{n} doelen kregen sinds {day} een andere status.",
+        ),
+    },
+    "hello_unchanged_since": {
+        "en": "No goal changed status since {day}.",
+        "nl": "Geen enkel doel kreeg sinds {day} een andere status.",
+    },
     "hello_first": {
         "en": "This is the first message about {client}. Here is how every goal stands; from now"
         " on you only hear what changes.",
@@ -1111,6 +1138,9 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "nl": "voorbij, en een oordeel komt er niet meer",
     },
     "goal_edited": {"en": "the goal was changed", "nl": "het doel is bijgesteld"},
+    # what a status is called when it is over, where its own word does not go with `was`
+    "was_stale": {"en": "waiting for late data", "nl": "in afwachting van late data"},
+    "was_no_data": {"en": "without data", "nl": "zonder data"},
     "was": {"en": "was {status}", "nl": "was {status}"},
     "was_since": {"en": "was {status} since {day}", "nl": "was {status} sinds {day}"},
     "is_new": {"en": "new", "nl": "nieuw"},
@@ -1244,6 +1274,12 @@ def capital(text: str) -> str:
 
 def status(value: str, language: Language) -> str:
     return STATUS[value][language]
+
+
+def status_before(value: str, language: Language) -> str:
+    """A status that is over, as it follows `was`."""
+    key = f"was_{value}"
+    return say(key, language) if key in TEXT else status(value, language)
 
 
 def source(value: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -232,3 +233,53 @@ def test_when_slack_has_no_room_for_all_what_goes_well_is_told_in_short() -> Non
     assert "307.160" not in told
     assert "uit € 40.231 kosten" in told.replace("\xa0", " "), "what is wrong is told in full"
     assert told.count(":white_check_mark: *") == 9
+
+
+# --- summaries --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cadence", "as_of", "language", "subject", "hello"),
+    [
+        ("weekly", date(2026, 11, 23), "nl", "Fietsgoed, week 47: ",
+         "De samenvatting van week 47 (16–22 november 2026)."),
+        # a Monday without messages: it is still about the week that is over
+        ("weekly", date(2026, 11, 25), "en", "Fietsgoed, week 47: ",
+         "The summary of week 47 (16–22 November 2026)."),
+        ("weekly", date(2027, 1, 4), "nl", "Fietsgoed, week 53: ",
+         "De samenvatting van week 53 (28 december 2026 – 3 januari 2027)."),
+        ("monthly", date(2026, 12, 1), "nl", "Fietsgoed, november 2026: ",
+         "De samenvatting van november 2026."),
+        ("monthly", date(2027, 1, 4), "en", "Fietsgoed, December 2026: ",
+         "The summary of December 2026."),
+    ],
+)  # fmt: skip
+def test_a_summary_is_of_the_last_whole_week_or_month(
+    cadence: Any, as_of: date, language: Any, subject: str, hello: str
+) -> None:
+    base = replace(sample.digest(language), is_first=False)
+    told = replace(base, cadence=cadence, as_of=as_of, last_on=as_of - timedelta(days=9))
+    mail, slack = render_mail(told), render_slack(told)
+    assert mail.subject.replace("\xa0", " ").startswith(subject)
+    assert slack.text.replace("\xa0", " ").startswith(subject)
+    said = " ".join(mail.text.replace("\xa0", " ").split())
+    assert hello in said
+
+
+def test_a_summarys_subject_counts_all_goals_with_the_worst_first() -> None:
+    digest = replace(
+        sample.digest("en"), cadence="weekly", is_first=False, last_on=date(2026, 11, 12)
+    )
+    n = len({item.view.target.id for item in (*digest.changed, *digest.unchanged)})
+    told = render_mail(digest).subject.partition(": ")[2]
+    counts = [int(part.split()[0]) for part in told.split(", ")]
+    assert sum(counts) == n
+    assert told.startswith(f"{counts[0]} off course")
+
+
+def test_a_summary_without_news_says_so_and_since_when() -> None:
+    base = replace(sample.digest("en"), is_first=False, changed=(), data=())
+    told = replace(base, cadence="weekly", last_on=date(2026, 11, 16), as_of=date(2026, 11, 23))
+    mail = render_mail(told)
+    assert "week 47: nothing has changed – " in mail.subject.replace("\xa0", " ")
+    assert "No goal changed status since 16 November." in " ".join(mail.text.split())
