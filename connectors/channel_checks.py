@@ -16,6 +16,14 @@ from connectors.smtp import LOOPBACK, SmtpServer
 SLACK_APPS_PAGE = "https://api.slack.com/apps"
 _TIMEOUT_SECONDS = 15.0
 _WRITE_SCOPE = "chat:write"
+# What a bot does without, where it must; in a private channel it reads with groups:history.
+_WITHOUT = (
+    (("files:write",), "without files:write it sends no charts"),
+    (
+        ("channels:history", "groups:history"),
+        "without channels:history it may repeat a message whose answer was lost",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -123,16 +131,18 @@ def try_slack_bot(token: SecretStr, endpoint: str) -> Tried:
             "install the app again (OAuth & Permissions › Reinstall) and set the new bot token",
             SLACK_APPS_PAGE,
         )
-    scopes = response.headers.get("X-OAuth-Scopes")
-    if scopes is not None and _WRITE_SCOPE not in [one.strip() for one in scopes.split(",")]:
+    said = response.headers.get("X-OAuth-Scopes")
+    scopes = None if said is None else {one.strip() for one in said.split(",")}
+    if scopes is not None and _WRITE_SCOPE not in scopes:
         return Tried(
             False,
             f"the bot may not write: it lacks the scope {_WRITE_SCOPE}",
             f"add {_WRITE_SCOPE} under OAuth & Permissions and install the app again",
             SLACK_APPS_PAGE,
         )
-    return Tried(
-        True,
-        f"the bot {told.get('user', '')} of {told.get('team', '')} is let in; whether it is a "
-        "member of the channel shows with the first message",
-    )
+    lacks = [
+        words for any_of, words in _WITHOUT if scopes is not None and scopes.isdisjoint(any_of)
+    ]
+    who = f"the bot {told.get('user', '')} of {told.get('team', '')} is let in"
+    shows = "whether it is a member of the channel shows with the first message"
+    return Tried(True, "; ".join([who, *lacks, shows]))

@@ -227,6 +227,12 @@ class SlackWorkspace:
         return {"ok": True, "files": told}
 
 
+def headers_of(authorization: str | None) -> dict[str, str]:
+    """The headers of every answer to a token that is known."""
+    scopes = TOKENS.get((authorization or "").removeprefix("Bearer "))
+    return {"X-OAuth-Scopes": ",".join(sorted(scopes))} if scopes else {}
+
+
 def channel_of(body: bytes, content_type: str) -> str | None:
     """The channel that a call is about, for the log and for faults."""
     said = _arguments(body, content_type)

@@ -293,6 +293,7 @@ class Site:
             reply = Reply(status, text.encode(), headers=headers)
         else:
             reply = Reply.json(200, told, fault)
+            reply.headers |= slack_api.headers_of(call.authorization)
         outcome = fault.kind if fault else told.get("error") or reply.status
         self.calls.add("slack", method, channel, outcome)
         return reply

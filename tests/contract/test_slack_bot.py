@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from connectors import slack_bot
 from connectors.base import Sent, SlackMessage, SlackPicture
+from connectors.channel_checks import try_slack_bot
 from connectors.sandbox import slack_api
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.server import Ports, Sandbox
@@ -353,3 +354,12 @@ def test_the_token_is_in_no_error_and_no_log(
         slack.fail(kind)
         told.append(repr(slack.post()))
     assert slack_api.TOKEN not in "".join(told) + caplog.text
+
+
+def test_a_check_says_what_a_bot_cannot_do_for_want_of_a_scope(slack: Workspace) -> None:
+    fine = try_slack_bot(slack.bot.token, slack.bot.endpoint)
+    words_alone = SecretStr(slack_api.TOKEN_WITHOUT_FILES)
+    lacking = try_slack_bot(words_alone, slack.bot.endpoint)
+    assert fine.is_fine and "without" not in fine.told
+    assert lacking.is_fine
+    assert "without files:write it sends no charts; without channels:history it" in lacking.told
