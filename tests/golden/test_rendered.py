@@ -10,9 +10,11 @@ from typing import Literal
 
 import pytest
 
+from flows.report.digest_charts import draw_charts
 from flows.report.mail_message import render_mail
 from flows.report.page import render_report
-from flows.report.slack_blocks import render_slack
+from flows.report.slack_blocks import render_slack, render_slack_bot
+from flows.settings import Route
 from tests.golden.sample import client_view, digest
 
 Golden = Callable[[str, str], None]
@@ -46,6 +48,17 @@ def test_the_slack_message_reads_as_agreed(
     told = {"text": message.text, "blocks": list(message.blocks)}
     name = "first" if is_first else "changed"
     golden(f"slack-{name}-{language}.json", json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_bots_thread_reads_as_agreed(language: Literal["nl", "en"], golden: Golden) -> None:
+    told = digest(language)
+    client = told.client.model_copy(update={"routes": {told.route: Route(name=told.route)}})
+    told = replace(told, client=client)
+    message = render_slack_bot(told, draw_charts(told))
+    rows = [message.head_note, "", message.legend, ""]
+    rows += [f"{one.name}: {one.title}\n  {one.alt}" for one in message.pictures]
+    golden(f"slack-thread-{language}.txt", "\n".join(rows) + "\n")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
