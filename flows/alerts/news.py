@@ -205,7 +205,8 @@ def _message(
     if channel == "email":
         from flows.report.mail_message import render_mail
 
-        return render_mail(digest, dress, charts)
+        # the footer is about the route that the reader is on, also as a fallback
+        return render_mail(replace(digest, route=to.name), dress, charts)
     from flows.report.slack_blocks import render_slack, render_slack_bot
 
     return render_slack_bot(digest, charts) if to.bot else render_slack(digest)
