@@ -512,6 +512,7 @@ class KoersReader(FileReader):
         values["report_url"] = self.read(root, "report_url", "", read.folder_url, None)
         values["report_keep_days"] = self.read(root, "report_keep", "", read.days, 90)
         values["locale"] = self.locale(root, "") or "nl"
+        values["currency"] = self.read(root, "currency", "", read.currency, None)
         values["brand"] = self.brand(root)
         values["schedule"] = self.schedule(root)
         routes = self.routes(root)

@@ -9,10 +9,9 @@ from datetime import date, timedelta
 import duckdb
 import numpy as np
 
-from flows import arrivals, readings
+from flows import readings
 from flows.arrivals import Arrival
 from flows.kpis import Kpi
-from flows.plan import restatement_days
 from flows.project import Project
 from flows.report.kpi_figure import KpiFigure
 from flows.settings import Agreed, Client, Goal, Period, Target
@@ -21,17 +20,16 @@ from flows.targets.cube import Column, KpiCube
 from flows.targets.evaluation import Series
 from flows.targets.path import sums_between, value_of
 from flows.targets.periods import ONE_DAY
-from flows.views import with_completeness
+from flows.views import Arrivals, with_completeness
 
-# What the product was asked to show; those of them that the catalogue has.
 SHOWN = ("ctr", "roas", "conversion_rate", "cac", "organic_sessions")
 # Four weeks: as many of each weekday in both stretches.
 DAYS = 28
 # Data that ends longer ago says nothing of how things are now.
-_LATEST_DAYS = 28
+LATEST_DAYS = 28
 
 # Everything of a client: a scope without limits.
-_WHOLE = Target(
+WHOLE = Target(
     id="whole",
     specific="",
     kpi="",
@@ -42,30 +40,36 @@ _WHOLE = Target(
 
 
 def kpi_figures(
-    project: Project, connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
+    project: Project,
+    connection: duckdb.DuckDBPyConnection,
+    clients: Sequence[str],
+    as_of: date,
+    arriving: Arrivals,
 ) -> dict[str, tuple[KpiFigure, ...]]:
-    """By client the KPIs of `SHOWN`, in that order; each is read once for all clients."""
+    """By client the KPIs of `shown_kpis`, in that order; each is read once for all clients."""
     told: dict[str, list[KpiFigure]] = {slug: [] for slug in clients}
-    windows = readings.conversion_windows(connection)
-
-    def final_age(source: str, account: str) -> int:
-        return restatement_days(project, source, windows.get(account))
-
-    kpis = [project.kpis[name] for name in SHOWN if name in project.kpis]
-    late = [kpi.late for kpi in kpis if kpi.late is not None]
-    arriving = arrivals.read_all_arrivals(connection, late, as_of, final_age)
-    first = as_of - timedelta(days=2 * DAYS + _LATEST_DAYS)
-    for kpi in kpis:
-        cubes = readings.read_kpi(connection, clients, kpi, first, as_of - ONE_DAY)
+    for kpi in shown_kpis(project):
+        cubes = readings.read_kpi(connection, clients, kpi, first_read(as_of), as_of - ONE_DAY)
         for slug in clients:
-            known = {
-                account: one
-                for (client, account), one in (arriving[kpi.late] if kpi.late else {}).items()
-                if client == slug
-            }
-            client = project.client(slug)
-            told[slug] += figures_of(client, kpi, cubes[slug, kpi.name], known)
+            known = arriving_of(kpi, slug, arriving)
+            told[slug] += figures_of(project.client(slug), kpi, cubes[slug, kpi.name], known)
     return {slug: tuple(figures) for slug, figures in told.items()}
+
+
+def shown_kpis(project: Project) -> list[Kpi]:
+    """What the product was asked to show; those of them that the catalogue has."""
+    return [project.kpis[name] for name in SHOWN if name in project.kpis]
+
+
+def first_read(as_of: date) -> date:
+    """The first day that any figure may rest on."""
+    return as_of - timedelta(days=2 * DAYS + LATEST_DAYS)
+
+
+def arriving_of(kpi: Kpi, client: str, arriving: Arrivals) -> dict[str, Arrival]:
+    """By account of a client how the late side of a KPI arrives."""
+    late = {} if kpi.late is None else arriving[kpi.late]
+    return {account: one for (slug, account), one in late.items() if slug == client}
 
 
 def figures_of(
@@ -79,7 +83,7 @@ def figures_of(
     if lacks:
         return [KpiFigure(kpi, why="not_connected", lacks=lacks)]
     of_accounts = cube.series({}).currencies
-    cube = cube.in_clients_currency({})
+    cube = cube.in_one_currency({})
     currencies = cube.series({}).currencies
     if len(currencies) < 2:
         figure = _figure(kpi, cube, arriving)
@@ -110,20 +114,20 @@ def _in_currency(cube: KpiCube, code: str) -> KpiCube:
 
 def _figure(kpi: Kpi, cube: KpiCube, arriving: Mapping[str, Arrival]) -> KpiFigure:
     """The figure through the last day with data."""
-    series = with_completeness(cube.series({}), cube, kpi, _WHOLE, arriving)
+    series = with_completeness(cube.series({}), cube, kpi, WHOLE, arriving)
     there = np.flatnonzero(series.known(kpi.is_sum))
-    if not there.size or (cube.last_day - series.day_at(int(there[-1]))).days >= _LATEST_DAYS:
+    if not there.size or (cube.last_day - series.day_at(int(there[-1]))).days >= LATEST_DAYS:
         return KpiFigure(kpi, why="no_data")
     last = series.day_at(int(there[-1]))
     first = last - timedelta(days=DAYS - 1)
     before = first - timedelta(days=DAYS)
-    now, share_in = _value(series, first, last, kpi)
+    now, share_in = value_between(series, first, last, kpi)
     return KpiFigure(
         kpi,
         first=first,
         last=last,
         now=now,
-        before=_value(series, before, first - ONE_DAY, kpi)[0],
+        before=value_between(series, before, first - ONE_DAY, kpi)[0],
         currency_code=series.currencies[0] if series.currencies else None,
         share_in=share_in,
         missing=_missing(series, first, last, kpi),
@@ -132,7 +136,9 @@ def _figure(kpi: Kpi, cube: KpiCube, arriving: Mapping[str, Arrival]) -> KpiFigu
     )
 
 
-def _value(series: Series, first: date, last: date, kpi: Kpi) -> tuple[float | None, float | None]:
+def value_between(
+    series: Series, first: date, last: date, kpi: Kpi
+) -> tuple[float | None, float | None]:
     """The value with what is still to arrive, and which share of that is in, where known."""
     share, error = series.completeness, series.completeness_error
     if share is not None and error is not None and kpi.late is not None:

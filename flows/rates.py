@@ -40,10 +40,10 @@ def refresh_rates(
 ) -> list[LoadResult]:
     """Load the rates of the days before ``as_of`` that are needed and not stored yet.
 
-    Nothing where every account counts in its client's currency. The days are
-    those of the clients that need rates, and those of a backfill's ``window``.
-    Asks once and briefly; what the ECB does not give is taken from the package,
-    and a failure is noted in the ledger and told, not raised.
+    Nothing where every account counts in its client's currency and in the
+    agency's. The days are those of the clients that need rates, and those of a
+    backfill's ``window``. Asks once and briefly; what the ECB does not give is
+    taken from the package, and a failure is noted in the ledger and told, not raised.
     """
     with project.warehouse.open() as connection:
         first = _first_day(project, connection, as_of)
@@ -74,11 +74,12 @@ def refresh_rates(
 def _first_day(project: Project, connection: duckdb.DuckDBPyConnection, as_of: date) -> date | None:
     """The first day on which a client may have an amount in another currency; None: no client."""
     found: list[date] = []
+    agency = project.settings.agency_currency
     own = {client.slug: client for client in project.settings.clients}
     for slug, currency in connection.execute(
         "select distinct client, currency_code from ops.accounts where currency_code is not null"
     ).fetchall():
-        if slug in own and currency != own[slug].currency:
+        if slug in own and {currency, own[slug].currency, agency or currency} != {currency}:
             begins = [source.since or own[slug].since for source in own[slug].sources.values()]
             usual = as_of - timedelta(days=FIRST_RUN_DAYS)
             found += [since or usual for since in begins]

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -115,8 +115,12 @@ def read_kpi(
     kpi: Kpi,
     first_day: date,
     last_day: date,
+    into: str | None = None,
 ) -> Cubes:
-    """The cubes of one KPI; see `read_cubes`."""
+    """The cubes of one KPI; see `read_cubes`.
+
+    ``into`` is the currency that amounts are converted into; None: each client's own.
+    """
     cells = _read_cells(connection, clients, kpi, first_day, last_day)
     begin = max(cells.first_day or first_day, first_day)
     days = max((last_day - begin).days + 1, 0)
@@ -126,13 +130,13 @@ def read_kpi(
     denominator = None if kpi.is_sum else np.zeros(shape)
     if cells.clients:
         sides = [numerator] if denominator is None else [numerator, denominator]
-        told = _sides(kpi), f"kpis.{kpi.name}"
+        told = _Told(_sides(kpi), f"kpis.{kpi.name}")
         _fill(connection, clients, kpi, begin, last_day, cells, has_row, sides, told)
-    converting = _currencies_of(connection, kpi, cells)
+    converting = _converted_into(connection, kpi, cells, into)
     in_one: list[FloatArray] = []
     if converting:
         in_one = [np.zeros(shape) for _ in sides]
-        told = _sides(kpi, " * _rate"), _RATED.format(kpi.name)
+        told = _Told(_sides(kpi, " * _rate"), _RATED.format(kpi.name), (into, into))
         _fill(connection, list(converting), kpi, begin, last_day, cells, has_row, in_one, told)
     found: Cubes = {}
     for client in clients:
@@ -210,21 +214,34 @@ def _dimensions(kpi: Kpi) -> str:
     return "".join(f', "{name}"::varchar' for name in kpi.dimensions)
 
 
-# A KPI's rows with what their money is multiplied with to be in the client's currency; null
-# where no rate is known.
+# A KPI's rows with what their money is multiplied with to be in one currency, by way of the
+# euro; null where no rate is known. Wants that currency twice: null is the client's own.
 _RATED = """(
     select
         kpi.*,
-        if(kpi.currency_code = clients.currency, 1, rates.rate) as _rate
+        if(
+            kpi.currency_code = coalesce(?, clients.currency), 1, ours.rate / theirs.rate
+        ) as _rate
     from kpis.{} as kpi
     inner join ops.clients as clients
         on kpi.client = clients.client
-    left join intermediate.int_currency__client_day as rates
+    left join intermediate.int_currency__rate_day as theirs
         on
-            kpi.client = rates.client
-            and kpi.currency_code = rates.currency_code
-            and kpi.date_day = rates.date_day
+            kpi.currency_code = theirs.currency_code
+            and kpi.date_day = theirs.date_day
+    left join intermediate.int_currency__rate_day as ours
+        on
+            coalesce(?, clients.currency) = ours.currency_code
+            and kpi.date_day = ours.date_day
 )"""
+
+
+class _Told(NamedTuple):
+    """What is read for the sides of a KPI, from where, and what that wants."""
+
+    values: str
+    rows: str
+    wanted: tuple[str | None, ...] = ()
 
 
 def _sides(kpi: Kpi, money: str = "") -> str:
@@ -239,27 +256,28 @@ def _sides(kpi: Kpi, money: str = "") -> str:
     return f"{numerator}, (denominator{money if kpi.unit == 'ratio' else ''})::double"
 
 
-def _currencies_of(
-    connection: duckdb.DuckDBPyConnection, kpi: Kpi, cells: _Cells
+def _converted_into(
+    connection: duckdb.DuckDBPyConnection, kpi: Kpi, cells: _Cells, into: str | None
 ) -> dict[str, str]:
-    """By client its currency, of those that have amounts in another one and a rate for it."""
+    """By client the currency to convert into, of those that have amounts in another one."""
     if not kpi.has_currency or not cells.clients:
         return {}
     # the models of an older Koers, before they are built anew
     if not connection.execute(
         "select 1 from duckdb_tables() where database_name = current_database() "
-        "and schema_name = 'intermediate' and table_name = 'int_currency__client_day'"
+        "and schema_name = 'intermediate' and table_name = 'int_currency__rate_day'"
     ).fetchall():
         return {}
-    there = set(zip(cells.clients, cells.currencies, strict=True))
-    return {
-        client: own
-        for client, currency, own in connection.execute(
-            "select distinct client, currency_code, client_currency_code "
-            f"from intermediate.int_currency__client_day where {OF_CLIENTS}",
-            [",".join(sorted(set(cells.clients)))],
+    own = dict(
+        connection.execute(
+            f"select client, coalesce(?, currency) from ops.clients where {OF_CLIENTS}",
+            [into, ",".join(sorted(set(cells.clients)))],
         ).fetchall()
-        if (client, currency) in there
+    )
+    return {
+        client: own[client]
+        for client, currency in zip(cells.clients, cells.currencies, strict=True)
+        if client in own and currency is not None and currency != own[client]
     }
 
 
@@ -272,19 +290,16 @@ def _fill(
     cells: _Cells,
     has_row: BoolArray,
     sides: Sequence[FloatArray],
-    told: tuple[str, str],
+    told: _Told,
 ) -> None:
-    """Add every row to its cell and day; see `KpiCube` for what is 0, NaN and infinite.
-
-    ``told`` is what is read for the sides, and from where.
-    """
+    """Add every row to its cell and day; see `KpiCube` for what is 0, NaN and infinite."""
     order = np.argsort(cells.keys)
     sorted_keys = cells.keys[order]
     flat_rows, flat_sides = has_row.reshape(-1), [side.reshape(-1) for side in sides]
-    values, rows = told
     reader = connection.execute(
-        f"select {_key(kpi)}, (date_day - ?::date)::integer, {values} from {rows} where {_WINDOW}",
-        [cells.salt, begin, ",".join(clients), begin, last_day],
+        f"select {_key(kpi)}, (date_day - ?::date)::integer, {told.values} "
+        f"from {told.rows} where {_WINDOW}",
+        [cells.salt, begin, *told.wanted, ",".join(clients), begin, last_day],
     ).to_arrow_reader(ROWS_AT_A_TIME)
     for batch in reader:
         # looking up each key once, not once a row, saves two thirds of the time

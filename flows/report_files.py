@@ -9,15 +9,17 @@ from pathlib import Path
 
 import duckdb
 
+from flows.agency_figures import agency_figures
 from flows.killpoints import reach
-from flows.kpi_figures import kpi_figures
+from flows.kpi_figures import kpi_figures, shown_kpis
 from flows.project import Project
+from flows.report.ad_figure import AgencyFigures
 from flows.report.dress import dress_of
 from flows.report.kpi_figure import KpiFigure
 from flows.report.model import ClientView
 from flows.report.overview import render_overview
 from flows.report.page import render_report, write_report
-from flows.views import views_of
+from flows.views import arrivals_of, views_of
 
 OVERVIEW = "index.html"
 _DATED = re.compile(r"(\d{4}-\d{2}-\d{2})\.html")
@@ -25,20 +27,29 @@ _DATED = re.compile(r"(\d{4}-\d{2}-\d{2})\.html")
 
 def read_views(
     project: Project, connection: duckdb.DuckDBPyConnection, clients: Sequence[str], as_of: date
-) -> tuple[list[ClientView], dict[str, tuple[KpiFigure, ...]]]:
-    """What the pages are made from: every client for the overview, explained those asked for."""
+) -> tuple[list[ClientView], dict[str, tuple[KpiFigure, ...]], AgencyFigures]:
+    """What the pages are made from: every client for the overview, explained those asked for.
+
+    Beside the views the figures of the clients asked for, and those of the overview.
+    """
     every = [client.slug for client in project.settings.clients]
     asked = set(clients)
     views = views_of(
         project, connection, every, as_of, explained=lambda total: total.client in asked
     )
-    return views, kpi_figures(project, connection, clients, as_of)
+    arriving = arrivals_of(project, connection, shown_kpis(project), as_of)
+    return (
+        views,
+        kpi_figures(project, connection, clients, as_of, arriving),
+        agency_figures(project, connection, views, as_of, arriving),
+    )
 
 
 def write_pages(
     project: Project,
     views: Sequence[ClientView],
     figures: dict[str, tuple[KpiFigure, ...]],
+    agency: AgencyFigures,
 ) -> list[Path]:
     """Write the page of each client that has ``figures``, its dated copy, and the overview.
 
@@ -61,7 +72,7 @@ def write_pages(
         reach("reporting")
     overview = settings.report_dir / OVERVIEW
     zone = settings.schedule.timezone
-    write_report(overview, render_overview(views, settings.locale, dress, zone))
+    write_report(overview, render_overview(views, agency, settings.locale, dress, zone))
     return [*written, overview]
 
 

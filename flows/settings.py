@@ -430,6 +430,7 @@ class Settings(Model):
     report_url: str | None = None  # of report_dir, for who has no access to the disk
     report_keep_days: int = 90
     locale: Literal["nl", "en"] = "nl"  # of the overview of all clients
+    currency: str | None = None  # of the overview; see `agency_currency`
     brand: Brand = Brand()
     schedule: Schedule = Schedule()
     sources: dict[str, Source] = {}
@@ -437,6 +438,17 @@ class Settings(Model):
     smtp: Smtp | None = None
     clients: tuple[Client, ...] = ()
     warnings: tuple[Finding, ...] = ()
+
+    @property
+    def agency_currency(self) -> str | None:
+        """What the overview adds up in: as written, else what all clients count in.
+
+        None where they count in several: then nothing is added up over clients.
+        """
+        if self.currency is not None:
+            return self.currency
+        shared = {client.currency for client in self.clients}
+        return shared.pop() if len(shared) == 1 else None
 
     def client(self, slug: str) -> Client:
         """One client. Raises ConfigError for an unknown slug."""

@@ -47,6 +47,7 @@ Steps = Annotated[
     Field(min_length=1, json_schema_extra={"additionalProperties": False}),
 ]
 Locale = Literal["nl", "en"]
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"])]
 Digest = Literal["daily", "weekly", "monthly"]
 News = Literal[
     "off_track", "at_risk", "missed", "achieved", "recovered", "judged", "edited", "stale",
@@ -261,6 +262,10 @@ class KoersFile(Shape):
     )
     report_keep: Days = Field("90 days", description="How long the dated copies of reports stay")
     locale: Locale = Field("nl", description="Language of the overview of all clients")
+    currency: Currency | None = Field(
+        None,
+        description="What the overview adds clients up in; without it, what all clients count in",
+    )
     brand: Brand | None = Field(None, description="Name, logo and colours of the agency")
     schedule: Schedule | None = None
     sources: Sources | None = None
@@ -478,7 +483,7 @@ class ClientFile(Shape):
 
     name: Text = Field(description="The client's name")
     timezone: Text = Field("Europe/Amsterdam", description="IANA name of the time zone")
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = Field("EUR", description="ISO 4217")
+    currency: Currency = Field("EUR", description="ISO 4217")
     locale: Locale = Field("nl", description="Language of report and digests")
     conversion: Text = Field(
         "purchases", description="What counts as a conversion: purchases or a GA4 key event"

@@ -232,8 +232,8 @@ def write_reports(project: Project, clients: Sequence[str], as_of: date) -> list
     from flows.report_files import read_views, write_pages  # draws: slow to import
 
     with project.warehouse.open() as connection:
-        views, figures = read_views(project, connection, clients, as_of)
-    return write_pages(project, views, figures)
+        views, figures, agency = read_views(project, connection, clients, as_of)
+    return write_pages(project, views, figures, agency)
 
 
 def fold_landing(project: Project) -> None:

@@ -89,7 +89,7 @@ def views_of(
         for target in client.targets:
             by_kpi.setdefault(target.kpi, []).append((client, target))
     kpis = [project.kpis[name] for name in sorted(by_kpi)]
-    arriving = _read_arrivals(project, connection, kpis, as_of) if read is None else read.arrivals
+    arriving = arrivals_of(project, connection, kpis, as_of) if read is None else read.arrivals
     judged: dict[tuple[str, str], TargetView] = {}
     for kpi, cubes in _figures(connection, by_kpi, kpis, as_of, read):
         own: dict[str, dict[str, Arrival]] = {}  # by client and account
@@ -160,12 +160,13 @@ def read_for(
     cubes = readings.read_cubes(
         connection, clients, kpis, _first_read(targets, first), last - ONE_DAY
     )
-    return Figures(cubes, _read_arrivals(project, connection, kpis, last))
+    return Figures(cubes, arrivals_of(project, connection, kpis, last))
 
 
-def _read_arrivals(
+def arrivals_of(
     project: Project, connection: duckdb.DuckDBPyConnection, kpis: Iterable[Kpi], as_of: date
 ) -> Arrivals:
+    """How the late side of each KPI arrives, as of a morning; each table is read once."""
     windows = readings.conversion_windows(connection)
 
     def final_age(source: str, account: str) -> int:
@@ -220,7 +221,7 @@ class _Run:
         arriving: Mapping[str, Arrival],
     ) -> TargetView:
         shown = _first_shown(target, self.as_of)
-        cube = cube.in_clients_currency(target.where, since=shown, asked=target.goal.currency)
+        cube = cube.in_one_currency(target.where, since=shown, asked=target.goal.currency)
         total = with_completeness(
             cube.series(target.where, since=shown), cube, kpi, target, arriving
         )

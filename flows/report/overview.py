@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.report import formats, outlook, page, words
+from flows.report.ad_figure import AdFigure, AdTotal, AgencyFigures
 from flows.report.dress import Dress
 from flows.report.formats import Language
 from flows.report.model import ClientView, TargetView
@@ -47,6 +48,20 @@ class ClientRow:
 
 
 @dataclass(frozen=True)
+class AdRow:
+    """What ads cost and brought in: of a client, or of all of them."""
+
+    name: str
+    link: str
+    platform: str
+    cost: str
+    value: str
+    roas: str
+    notes: list[str]
+    is_total: bool = False
+
+
+@dataclass(frozen=True)
 class LateRow:
     client: str
     source: str
@@ -56,9 +71,13 @@ class LateRow:
 
 
 def render_overview(
-    views: Sequence[ClientView], language: Language, dress: Dress, zone: str
+    views: Sequence[ClientView],
+    agency: AgencyFigures,
+    language: Language,
+    dress: Dress,
+    zone: str,
 ) -> str:
-    """One self-contained page over all clients, in the agency's language.
+    """One self-contained page over all clients, in the agency's language and currency.
 
     It links to the pages of the clients, which are beside it. ``zone`` is the
     time zone of the moment in its footer. At least one view.
@@ -85,6 +104,9 @@ def render_overview(
         goals=[_goal(view, one, language) for view, one in troubled[:MOST_GOALS]],
         more=words.say("attention_more", language, n=more) if more > 0 else "",
         clients=[_client(view, language) for view in ordered],
+        ads=_ads(ordered, agency, language),
+        ads_lead=_ads_lead(agency, language),
+        ads_apart=_ads_apart(ordered, agency, language),
         late=_late(ordered, language),
         footer=page.footer(views[0].generated_at, zone, dress, language),
     )
@@ -160,6 +182,105 @@ def _data(view: ClientView, language: Language) -> Badge:
         n = sum(one.tone != "good" for one in statuses)
         word = words.say("accounts_troubled", language, n=n)
     return Badge(words.capital(word), worst.symbol, worst.tone)
+
+
+def _ads(views: Sequence[ClientView], agency: AgencyFigures, language: Language) -> list[AdRow]:
+    """A row for each client and platform, then the totals that there are."""
+    platforms = {one.source for one in agency.figures}
+    rows = []
+    for view in views:
+        for one in agency.figures:
+            if one.client == view.client.slug:
+                rows.append(_ad_row(view, one, agency, language, len(platforms) > 1))
+    names = {view.client.slug: formats.name(view.client.name) for view in views}
+    rows += [_total_row(one, names, agency, language) for one in agency.totals()]
+    return rows
+
+
+def _ad_row(
+    view: ClientView, one: AdFigure, agency: AgencyFigures, language: Language, tells: bool
+) -> AdRow:
+    kpi, into = agency.kpi, agency.currency or ""
+    notes = []
+    if not one.has_data:
+        notes.append(words.say("why_no_data", language))
+    for foreign, days in (one.without_rate or {}).items():
+        when = formats.day_ranges(days, language)
+        notes.append(words.say("ads_no_rate", language, foreign=foreign, currency=into, days=when))
+    if one.converted_from:
+        foreign = words.listing(list(one.converted_from), language)
+        notes.append(words.say("figure_converted", language, foreign=foreign, currency=into))
+    if one.share_in is not None and one.share_in < 0.995 and kpi is not None:
+        share = formats.percentage(one.share_in, language, digits=0)
+        late = kpi.numerator.get(language, "")
+        notes.append(words.say("figure_share", language, share=share, late=late))
+    if one.missing:
+        notes.append(words.say("figure_missing", language, n=one.missing))
+    if one.absent and one.has_data:  # else all that there is to say is said
+        accounts = words.listing([page.account_name(state) for state in one.absent], language)
+        notes.append(words.say("ads_absent", language, accounts=accounts))
+    return AdRow(
+        name=formats.name(view.client.name),
+        link=f"{view.client.slug}.html",
+        platform=words.source(one.source) if tells else "",
+        cost=formats.quantity(one.cost, "money", language, one.currency_code),
+        value=formats.quantity(one.value, "money", language, one.currency_code),
+        roas=formats.quantity(one.roas, "ratio", language, None),
+        notes=[words.capital(note.rstrip(".")) + "." for note in notes],
+    )
+
+
+def _total_row(
+    total: AdTotal, names: dict[str, str], agency: AgencyFigures, language: Language
+) -> AdRow:
+    notes = []
+    if total.without:
+        left_out = words.listing([names[slug] for slug in total.without], language)
+        notes.append(words.say("ads_without", language, clients=left_out))
+    return AdRow(
+        name=words.say("ads_total", language),
+        link="",
+        platform=words.source(total.source) if len({o.source for o in agency.figures}) > 1 else "",
+        cost=formats.quantity(total.cost, "money", language, agency.currency),
+        value=formats.quantity(total.value, "money", language, agency.currency),
+        roas=formats.quantity(total.roas, "ratio", language, None),
+        notes=notes,
+        is_total=True,
+    )
+
+
+def _ads_lead(agency: AgencyFigures, language: Language) -> str:
+    """Which days, in which currency, and by which rates."""
+    if agency.first is None or agency.last is None:
+        return ""
+    days = formats.span(agency.first, agency.last, language)
+    told = [words.say("ads_lead", language, days=days)]
+    if agency.currency is not None:
+        told[0] = words.say("ads_lead_in", language, days=days, currency=agency.currency)
+    if any(one.converted_from for one in agency.figures):
+        told.append(words.say("ads_rates", language))
+    told.append(words.say("ads_platform", language))
+    return " ".join(told)
+
+
+def _ads_apart(views: Sequence[ClientView], agency: AgencyFigures, language: Language) -> str:
+    """Why nothing is added up over clients where something might be expected."""
+    if len({one.client for one in agency.figures if one.has_data}) < 2:
+        return ""
+    if agency.currency is None:
+        found = sorted({view.client.currency for view in views})
+        told = words.listing(found, language)
+        return words.say("ads_no_currency", language, currencies=told)
+    lacking = {one.client for one in agency.unconverted}
+    if not lacking:
+        return ""
+    names = [formats.name(v.client.name) for v in views if v.client.slug in lacking]
+    return words.say(
+        "ads_no_total",
+        language,
+        clients=words.listing(names, language),
+        currency=agency.currency,
+    )
 
 
 def _late(views: Sequence[ClientView], language: Language) -> list[LateRow]:

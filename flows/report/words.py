@@ -900,6 +900,50 @@ TEXT: dict[str, dict[str, Phrase]] = {
     },
     "strip_day": {"en": "{status}: {when}", "nl": "{status}: {when}"},
     # --- the overview of the agency
+    "ads": {"en": "The ads of four weeks", "nl": "De advertenties van vier weken"},
+    "ads_lead": {
+        "en": "{days}, each client in its own currency.",
+        "nl": "{days}, elke klant in de eigen valuta.",
+    },
+    "ads_lead_in": {
+        "en": "{days}, in {currency}.",
+        "nl": "{days}, in {currency}.",
+    },
+    "ads_rates": {
+        "en": "Other currencies are converted at the European Central Bank’s rate of each day, or"
+        " of the last business day before it.",
+        "nl": "Andere valuta zijn omgerekend tegen de koers van de Europese Centrale Bank van elke"
+        " dag, of van de laatste werkdag ervoor.",
+    },
+    "ads_platform": {
+        "en": "The conversion value is what the ad platform attributes to its ads.",
+        "nl": "De conversiewaarde is wat het advertentieplatform aan de advertenties toeschrijft.",
+    },
+    "ads_no_rate": {
+        "en": "not converted: there is no rate from {foreign} to {currency} for {days}",
+        "nl": "niet omgerekend: er is geen koers van {foreign} naar {currency} voor {days}",
+    },
+    "ads_absent": {
+        "en": "nothing of {accounts} is in",
+        "nl": "van {accounts} is niets binnen",
+    },
+    "ads_total": {"en": "Total", "nl": "Totaal"},
+    "ads_without": {"en": "Without {clients}.", "nl": "Zonder {clients}."},
+    "ads_no_total": {
+        "en": "There is no total: what {clients} spent cannot be converted into {currency} for"
+        " want of a rate.",
+        "nl": "Er is geen totaal: wat {clients} uitgaf is bij gebrek aan een koers niet om te"
+        " rekenen naar {currency}.",
+    },
+    "ads_no_currency": {
+        "en": "There is no total: the clients count in {currencies}. With `currency` koers.yaml"
+        " says what the agency counts in.",
+        "nl": "Er is geen totaal: de klanten rekenen in {currencies}. Met `currency` zegt"
+        " koers.yaml waarin het bureau rekent.",
+    },
+    "col_cost": {"en": "Cost", "nl": "Kosten"},
+    "col_conversion_value": {"en": "Conversion value", "nl": "Conversiewaarde"},
+    "col_roas": {"en": "ROAS", "nl": "ROAS"},
     "overview_title": {"en": "All clients, as of {day}", "nl": "Alle klanten op {day}"},
     "overview": {"en": "All clients", "nl": "Alle klanten"},
     "overview_kicker": {

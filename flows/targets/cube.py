@@ -102,7 +102,8 @@ class KpiCube:
     and infinite where it said what is no number; ``has_row`` tells the days
     apart. ``columns`` has a text a cell for each of the KPI's dimensions.
     ``currency`` is None for a KPI without money. ``converted`` is there where a
-    cell counts in another currency than the client's; where that was used,
+    cell counts in another currency than the one that was asked for, which is the
+    client's unless the agency's was; where that was used,
     ``counted_in`` has the currency that each cell's account counts in.
 
     A day on which part of a scope is not known is not known: a sum of what
@@ -226,17 +227,17 @@ class KpiCube:
         kept = self.currency.is_in(currencies) | unknown[self.currency.codes]
         return cells[kept[cells]]
 
-    def in_clients_currency(
+    def in_one_currency(
         self,
         where: Mapping[str, Sequence[str]],
         *,
         since: date | None = None,
         asked: str | None = None,
     ) -> KpiCube:
-        """The cube in which a scope can be added up: in the client's currency where that takes one.
+        """The cube in which a scope can be added up: converted where that takes one currency.
 
         That is a scope in several currencies, one that is not limited to accounts, and
-        one of which an amount in the client's currency is ``asked``. An account's own
+        one of which an amount in that currency is ``asked``. An account's own
         figures stay as the account has them. When a rate is missing for any day from
         ``since`` on, nothing is converted: a sum without that day would be wrong.
         """
@@ -259,15 +260,36 @@ class KpiCube:
 
     def _has_rates(self, cells: IntArray, since: date | None) -> bool:
         """Whether all that is known of some cells since a day is known in one currency too."""
+        return not self._without_rate(cells, since).any()
+
+    def _without_rate(self, cells: IntArray, since: date | None) -> BoolArray:
+        """By cell and day since a day: what is known, but not in one currency."""
         assert self.converted is not None
         days = slice(0 if since is None else max((since - self.first_day).days, 0), None)
-        sides = [(self.numerator, self.converted.numerator)]
-        if self.denominator is not None and self.converted.denominator is not None:
-            sides.append((self.denominator, self.converted.denominator))
-        return not any(
-            bool((np.isnan(after[cells, days]) & ~np.isnan(before[cells, days])).any())
-            for before, after in sides
+        lacking = np.isnan(self.converted.numerator[cells, days]) & ~np.isnan(
+            self.numerator[cells, days]
         )
+        if self.denominator is not None and self.converted.denominator is not None:
+            lacking |= np.isnan(self.converted.denominator[cells, days]) & ~np.isnan(
+                self.denominator[cells, days]
+            )
+        return lacking
+
+    def days_without_rate(
+        self, where: Mapping[str, Sequence[str]], since: date
+    ) -> dict[str, tuple[date, ...]]:
+        """By currency the days since a day on which a scope's amounts cannot be converted."""
+        if self.converted is None or self.currency is None:
+            return {}
+        cells = np.flatnonzero(self.mask(where))
+        first = max(since, self.first_day)
+        lacking = self._without_rate(cells, since)
+        found: dict[str, tuple[date, ...]] = {}
+        for code, name in enumerate(self.currency.names):
+            days = np.flatnonzero(lacking[self.currency.codes[cells] == code].any(axis=0))
+            if name and days.size:
+                found[name] = tuple(first + timedelta(days=day) for day in days.tolist())
+        return found
 
     # --- adding up ----------------------------------------------------------------------
 

@@ -72,9 +72,9 @@ def write(project: Project) -> tuple[Path, float, float]:
     started = time.process_time()
     with project.warehouse.open() as connection:
         slugs = [client.slug for client in project.settings.clients]
-        views, figures = read_views(project, connection, slugs, AS_OF)
+        views, figures, agency = read_views(project, connection, slugs, AS_OF)
     read = time.process_time()
-    page = write_pages(project, views, figures)[0]
+    page = write_pages(project, views, figures, agency)[0]
     return page, read - started, time.process_time() - read
 
 

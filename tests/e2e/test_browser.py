@@ -216,7 +216,9 @@ def page_called(which: str) -> str:
         case "empty":
             return render_report(replace(dutch, targets=(), sources=(), checks=()))
         case "overview":
-            return render_overview([dutch, hostile_view], "nl", DRESS, "Europe/Amsterdam")
+            views = [dutch, hostile_view]
+            agency = sample.agency_figures(*views)
+            return render_overview(views, agency, "nl", DRESS, "Europe/Amsterdam")
     return render_report(english)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from flows.alerts.digest import Digest, DigestItem
 from flows.kpis import Kpi, Late
+from flows.report.ad_figure import AdFigure, AgencyFigures
 from flows.report.model import ClientView, Covered, GoalChange, Noticed, SourceState, TargetView
 from flows.settings import Agreed, Client, Goal, Measure, Period, Step, Target
 from flows.targets.evaluation import DaySums, Evaluation, Series, Status
@@ -683,6 +684,21 @@ def client_view(locale: Literal["nl", "en"] = "nl") -> ClientView:
         sources=sources(),
         checks=(f"marts.paid_media_day: 1 dag wijkt af van de ruwe tabel {EVIL}",),
     )
+
+
+def agency_figures(*views: ClientView) -> AgencyFigures:
+    """The ads of some clients in euros, with all that can be said beside a figure."""
+    slugs = list(dict.fromkeys(view.client.slug for view in views))
+    accounts = tuple(state for view in views for state in view.sources)[:2]
+    last = YESTERDAY, YESTERDAY - timedelta(days=1)
+    told = [
+        AdFigure(slugs[0], "google_ads", "EUR", 8120.0, 31_668.0, 0.88, ("GBP",), {}, 3, accounts),
+        *(
+            AdFigure(slug, "google_ads", "SEK", 9000.0, 18_000.0, without_rate={"SEK": last})
+            for slug in slugs[1:]
+        ),
+    ]
+    return AgencyFigures(ROAS, "EUR", YESTERDAY - timedelta(days=27), YESTERDAY, tuple(told))
 
 
 @cache

@@ -170,7 +170,8 @@ def test_the_overview_of_all_clients_shows_a_name_and_is_built_as_with_any_other
 
     def overview(view: ClientView) -> str:
         name = view.client.name
-        return render_overview([view, view], language, Dress(name=name), "Europe/Amsterdam")
+        agency = sample.agency_figures(view, view)
+        return render_overview([view, view], agency, language, Dress(name=name), "Europe/Amsterdam")
 
     html = overview(one.view)
     told, twin = Structure(html), Structure(overview(harmless(language).view))

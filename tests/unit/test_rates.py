@@ -113,6 +113,17 @@ def test_nobody_is_asked_where_every_account_counts_in_its_clients_currency(
         assert (calls, ask(project, LEDGER)) == ([], [])
 
 
+def test_the_rates_of_an_agency_in_another_currency_are_asked_for(tmp_path: Path) -> None:
+    with served(rates("2026-11-18", "2026-11-19")) as (ecb, calls):
+        config = write(tmp_path, KOERS.format(ecb=ecb) + "currency: GBP\n", shop=SHOP)
+        with open_project(config) as project:
+            with project.warehouse.open() as connection:
+                record_accounts(connection, "shop", [EUROS])
+            refresh_rates(project, DAY)
+            assert [row[2].day for row in ask(project, STORED)] == [18, 19]
+    assert len(calls) == 1
+
+
 def test_without_the_ecb_the_package_is_used_and_it_is_said_how_far_it_goes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -171,7 +182,9 @@ def test_with_refresh_off_nobody_is_asked(tmp_path: Path) -> None:
 # --- what the models and the judgement make of it ---------------------------------------------
 
 
-def advertise(project: Project, *rows: tuple[str, str, date, float, float]) -> None:
+def advertise(
+    project: Project, *rows: tuple[str, str, date, float, float], client: str = "shop"
+) -> None:
     """Cost and value of one campaign of an account on a day, in the account's currency."""
     with project.warehouse.open() as connection:
         readings.write_clients(connection, project.settings.clients)
@@ -180,8 +193,8 @@ def advertise(project: Project, *rows: tuple[str, str, date, float, float]) -> N
                 "insert into raw.google_ads__campaign_day (client, account_id, date_day, "
                 "campaign_id, device, network, channel_type, currency_code, cost_micros, "
                 "conversions_value, loaded_at) "
-                "values ('shop', ?, ?, '11', 'MOBILE', 'SEARCH', 'SEARCH', ?, ?, ?, now())",
-                [account, day, currency, cost * 1e6, value],
+                "values (?, ?, ?, '11', 'MOBILE', 'SEARCH', 'SEARCH', ?, ?, ?, now())",
+                [client, account, day, currency, cost * 1e6, value],
             )
         build(connection, load_models(project.sql))
 
@@ -221,7 +234,7 @@ def test_a_scope_in_several_currencies_is_judged_in_the_clients(
             cubes = readings.read_kpi(connection, ["shop"], project.kpis["roas"], MONDAY, MONDAY)
             cube = cubes["shop", "roas"]
 
-    found = cube.in_clients_currency(where, since=since).series(where, since=since)
+    found = cube.in_one_currency(where, since=since).series(where, since=since)
 
     assert found.currencies == currencies
     assert found.converted_from == (("GBP",) if sums == (600.0, 200.0) else ())
@@ -247,7 +260,7 @@ def test_a_day_without_a_rate_leaves_the_currencies_apart_and_a_check_says_so(
             failed = [check for check in run_checks(connection, project.sql) if not check.passed]
 
     cube = cubes["shop", "cost"]
-    assert cube.in_clients_currency({}, since=MONDAY).series({}, since=MONDAY).currencies == (
+    assert cube.in_one_currency({}, since=MONDAY).series({}, since=MONDAY).currencies == (
         "EUR",
         "GBP",
     )
@@ -268,7 +281,7 @@ def test_an_amount_asked_in_the_clients_currency_is_told_in_it(tmp_path: Path) -
         with project.warehouse.open() as connection:
             cubes = readings.read_kpi(connection, ["shop"], project.kpis["cpc"], MONDAY, MONDAY)
 
-    found = cubes["shop", "cpc"].in_clients_currency(only, since=MONDAY, asked="EUR").series(only)
+    found = cubes["shop", "cpc"].in_one_currency(only, since=MONDAY, asked="EUR").series(only)
 
     assert (found.currencies, found.numerator.tolist()) == (("EUR",), [100.0])
 

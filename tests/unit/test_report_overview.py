@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from flows.branding import Logo
+from flows.report.ad_figure import AgencyFigures
 from flows.report.dress import Dress
 from flows.report.mail_message import render_mail
 from flows.report.model import ClientView
@@ -30,7 +31,7 @@ def clients() -> list[ClientView]:
 
 
 def overview(views: list[ClientView], dress: Dress = Dress()) -> str:  # noqa: B008 (frozen)
-    return render_overview(views, "nl", dress, "Europe/Amsterdam")
+    return render_overview(views, AgencyFigures(), "nl", dress, "Europe/Amsterdam")
 
 
 def test_what_wants_attention_comes_first_and_names_its_next_step() -> None:

@@ -1068,6 +1068,25 @@ def test_an_address_that_is_no_folder_on_the_web_is_refused(tmp_path: Path, said
     assert "https://reports.example.nl/koers" in found.expected
 
 
+def test_what_the_agency_counts_in_is_written_or_what_all_clients_count_in(
+    tmp_path: Path,
+) -> None:
+    euros, pounds = target(), "currency: GBP\n" + target()
+    assert loaded(tmp_path, KOERS, a=euros).agency_currency == "EUR"
+    assert loaded(tmp_path, KOERS, a=euros, b=pounds).agency_currency is None
+    said = loaded(tmp_path, KOERS + "currency: USD\n", a=euros, b=pounds)
+    assert said.agency_currency == "USD"
+
+
+def test_an_agency_counts_in_a_currency_that_there_is(tmp_path: Path) -> None:
+    config = write(tmp_path, KOERS + "currency: euro\n", a=target())
+
+    (found,) = validate(config, CATALOGUE)
+
+    assert (found.line, found.place) == (len(KOERS.splitlines()) + 1, "currency")
+    assert str(found).endswith('"euro" is not a currency; expected an ISO 4217 code such as EUR')
+
+
 # --- which tables are read ------------------------------------------------------------------------
 
 TABLES = """\
