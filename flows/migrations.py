@@ -80,13 +80,11 @@ VERSION = MIGRATIONS[-1].version
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
     """The version of the warehouse that is open; None for an empty file."""
-    known = connection.execute(
-        "select count(*) from duckdb_tables() where database_name = current_database() "
-        "and schema_name = 'ops' and table_name = 'version'"
-    ).fetchall()[0][0]
-    if not known:
+    try:
+        asked = connection.execute("select max(version) from ops.version")
+    except duckdb.CatalogException:
         return None
-    found: int | None = connection.execute("select max(version) from ops.version").fetchall()[0][0]
+    found: int | None = asked.fetchall()[0][0]
     return found
 
 

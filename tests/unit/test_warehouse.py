@@ -13,6 +13,7 @@ import pytest
 
 from connectors.base import Account, DateWindow, Reply, Slice, Table
 from connectors.tables import GSC_QUERY_DAY, GSC_SITE_DAY
+from flows.database_file import write_ahead_log
 from flows.landing import Landed, land, now, read_description, remove_unfinished
 from flows.readings import read_as_of
 from flows.warehouse import (
@@ -258,6 +259,47 @@ def test_a_lock_left_by_a_process_that_died_holds_nobody_up(warehouse: Warehouse
 
     with warehouse.open() as connection:
         assert stored(connection, "select 1") == [(1,)]
+
+
+def test_opening_a_warehouse_that_is_complete_writes_nothing(warehouse: Warehouse) -> None:
+    """A write would be checkpointed whenever a step of a run closes the warehouse."""
+    with warehouse.open():
+        pass
+    before = warehouse.path.read_bytes()
+
+    with warehouse.open():
+        assert not write_ahead_log(warehouse.path).exists()
+
+    assert warehouse.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("lost", "there"),
+    [
+        ("drop table ops.snoozes", "select * from ops.snoozes"),
+        (
+            "drop table raw.search_console__site_day",
+            "select clicks from raw.search_console__site_day",
+        ),
+        (
+            "alter table history.search_console__site_day drop column clicks",
+            "select clicks from history.search_console__site_day",
+        ),
+        ("drop macro main.safe_ratio", "select 1 where safe_ratio(1, 2) is null"),
+        (
+            "drop schema kpis",
+            "select 1 from duckdb_schemas() where schema_name = 'kpis' having count(*) <> 1",
+        ),
+    ],
+)
+def test_what_is_missing_is_there_again_when_it_is_opened(
+    warehouse: Warehouse, lost: str, there: str
+) -> None:
+    with warehouse.open() as connection:
+        connection.execute(lost)
+
+    with warehouse.open() as connection:
+        assert stored(connection, there) == []
 
 
 def test_a_warehouse_of_a_newer_koers_is_refused(warehouse: Warehouse) -> None:
