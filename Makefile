@@ -10,12 +10,15 @@ READY := .venv/.ready
 demo: set-up
 	.venv/bin/koers demo
 
-test: set-up
-	.venv/bin/pytest
+# a process for each core, a file of tests at a time: files share what took long to make
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# everything that needs no server and no process: seconds
+test: set-up
+	.venv/bin/pytest $(SIDE_BY_SIDE)
+
+# everything that needs no server and no process
 test-quick: set-up
-	.venv/bin/pytest -m "not e2e"
+	.venv/bin/pytest $(SIDE_BY_SIDE) -m "not e2e"
 
 # at least 200 kills of real runs, and any order of everything: half an hour
 torture: set-up

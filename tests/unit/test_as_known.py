@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -55,8 +56,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not list(folder.iterdir())
 
 
-@pytest.fixture
-def project(tmp_path: Path, kpis: dict[str, Any]) -> Project:
+def project_in(folder: Path, kpis: dict[str, Any]) -> Project:
     target = Target(
         id="organic-clicks",
         specific="More clicks",
@@ -72,13 +72,28 @@ def project(tmp_path: Path, kpis: dict[str, Any]) -> Project:
         targets=(target,),
     )
     settings = Settings(
-        config_dir=tmp_path, root=tmp_path, warehouse=tmp_path / "koers.duckdb",
-        landing=tmp_path / "landing", report_dir=tmp_path, clients=(client,),
+        config_dir=folder, root=folder, warehouse=folder / "koers.duckdb",
+        landing=folder / "landing", report_dir=folder, clients=(client,),
     )  # fmt: skip
     warehouse = Warehouse(settings.warehouse, settings.landing, 0.3)
-    with warehouse.open() as connection:  # it is older than what these tests read
+    return Project(folder, settings, kpis, sql_dir(), warehouse)
+
+
+def begun(project: Project) -> Project:
+    with project.warehouse.open() as connection:  # it is older than what these tests read
         connection.execute("update ops.version set since = '2020-01-01'")
-    return Project(tmp_path, settings, kpis, sql_dir(), warehouse)
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path, kpis: dict[str, Any], request: pytest.FixtureRequest) -> Project:
+    """An empty warehouse, or a copy of the one after `three_mornings` for who asks for those."""
+    found = project_in(tmp_path, kpis)
+    if "three_mornings" not in request.fixturenames:
+        return begun(found)
+    lived: Lived = request.getfixturevalue("lived")
+    shutil.copytree(lived.project.config_dir, tmp_path, dirs_exist_ok=True)
+    return found
 
 
 @lru_cache
@@ -87,12 +102,21 @@ def few_models(sql: Path) -> tuple[SqlModel, ...]:
     return upstream(load_models(sql), {"kpis.organic_clicks"})
 
 
-@pytest.fixture
-def three_mornings(project: Project) -> dict[date, datetime]:
+@dataclass(frozen=True)
+class Lived:
+    """A project after some mornings, and by morning when its last slice was in."""
+
+    project: Project
+    ended: dict[date, datetime]
+
+
+@pytest.fixture(scope="module")
+def lived(kpis: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Lived:
     """Ten days read on three mornings, the second of which restates; each is judged.
 
-    Gives by morning when its last slice was in.
+    Never change it: `project` is a copy.
     """
+    project = begun(project_in(tmp_path_factory.mktemp("lived"), kpis))
     ended = {}
     with project.warehouse.open() as connection:
         record_accounts(connection, CLIENT, [ACCOUNT])
@@ -104,7 +128,13 @@ def three_mornings(project: Project) -> dict[date, datetime]:
         with project.warehouse.open() as connection:
             build(connection, few_models(project.sql))
         evaluate_targets(project, [CLIENT], date(2026, 11, 10 + day), False)
-    return ended
+    return Lived(project, ended)
+
+
+@pytest.fixture
+def three_mornings(lived: Lived) -> dict[date, datetime]:
+    """By morning when its last slice was in; see `lived`."""
+    return lived.ended
 
 
 def past_of(project: Project) -> Past:
