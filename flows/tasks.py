@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -19,7 +19,7 @@ from uuid import UUID
 from prefect import Task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
@@ -27,6 +27,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import flow_run, task_run
 from prefect.settings import (
     PREFECT_API_URL,
@@ -199,11 +200,18 @@ def prefect_engine(project: Project) -> Iterator[PrefectEngine]:
     try:
         if not prefect_server.is_own():
             with get_client(sync_client=True) as client:
-                client.upsert_global_concurrency_limit_by_name(WAREHOUSE_LIMIT, 1)
+                limit_writers(client)
         _close_runs_of_dead_processes()
         yield PrefectEngine(config)
     finally:
         _projects.pop(config, None)
+
+
+def limit_writers(client: SyncPrefectClient) -> None:
+    """Let one run at a time write; the limit is made where the server does not know it."""
+    # of two runs that begin at once both find none, and one is the first to make it
+    with suppress(ObjectAlreadyExists):
+        client.upsert_global_concurrency_limit_by_name(WAREHOUSE_LIMIT, 1)
 
 
 def _close_runs_of_dead_processes() -> None:

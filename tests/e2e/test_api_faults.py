@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 FIRST = DEMO_DAY - timedelta(days=3)
 DAYS = {FIRST + timedelta(days=i) for i in range(3)}
 HOUR = 3600.0
-TIMEOUT = 1.5
+TIMEOUT = 3.0
 
 
 @dataclass(frozen=True)

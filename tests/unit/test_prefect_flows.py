@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.importtools import import_object
 
@@ -18,7 +19,13 @@ from flows import prefect_server, prefect_settings
 from flows.backfill import backfill
 from flows.daily import daily
 from flows.pipeline import RunReport
-from flows.tasks import RunFailedError, as_markdown_text, final_state
+from flows.tasks import (
+    WAREHOUSE_LIMIT,
+    RunFailedError,
+    as_markdown_text,
+    final_state,
+    limit_writers,
+)
 from flows.warehouse import LoadResult
 
 DAY = date(2026, 11, 20)
@@ -127,3 +134,18 @@ def test_telemetry_is_off_unless_the_user_says_otherwise(monkeypatch: pytest.Mon
     assert environment["DO_NOT_TRACK"] == "1"
     assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     assert environment["PREFECT_LOGGING_LEVEL"] == "DEBUG"
+
+
+def test_of_two_runs_that_begin_at_once_neither_fails_for_the_limit_of_the_other() -> None:
+    """Both found none: the second to make it is told that it is there by now."""
+
+    class Raced:
+        made: tuple[str, int] | None = None
+
+        def upsert_global_concurrency_limit_by_name(self, name: str, limit: int) -> None:
+            self.made = name, limit
+            raise ObjectAlreadyExists(http_exc=RuntimeError("409 Conflict"))
+
+    server = Raced()
+    limit_writers(server)  # type: ignore[arg-type]
+    assert server.made == (WAREHOUSE_LIMIT, 1)
