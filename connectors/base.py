@@ -6,7 +6,7 @@ table. It knows nothing of DuckDB, Prefect or our configuration files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -21,12 +21,14 @@ class Column:
     """One column of a raw table, in the platform's own unit.
 
     A column is null only where the platform said nothing: null is unknown,
-    zero is measured. Key columns are never null.
+    zero is measured. Key columns are never null. ``is_count``: a number that is
+    counted is never below zero; others (a bid, a coordinate) may be.
     """
 
     name: str
     type: pa.DataType
     means: str = ""
+    is_count: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class Table:
     is how many requests a day of it costs; 0 where a slice is one request.
     ``retention_days`` is how far back the API goes (None: no limit known).
     ``optional`` tables are read only for clients that name them. ``covers`` says
-    which part of an account's figures the rows hold; empty: all of it. ``is_log``:
-    a row is something that happened, whose numbers may all be unknown.
+    which part of an account's figures the rows hold; empty: all of it. ``asks`` is
+    what the connector is to ask for a table that a user defined (connectors/reports.py);
+    None: the connector knows its own tables. ``is_log``: a row
+    is something that happened, whose numbers may all be unknown.
     """
 
     source: str
@@ -53,6 +57,7 @@ class Table:
     requests_per_day: int = 0
     optional: bool = False
     covers: str = ""
+    asks: Hashable = None
     is_log: bool = False
 
     @property
@@ -206,6 +211,14 @@ class Connector(Protocol):
         """
         ...
 
+    def check(self, table: Table, account: Account) -> None:
+        """Have the API judge what is asked for a table, without reading any data.
+
+        Raises RefusedReportError when a field does not exist or does not go with
+        the others, another SourceError when the API could not be asked.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -275,6 +288,10 @@ class AccessError(SourceError):
 
 # the reason of a TransientError where a whole request took longer than `Connection` allows
 DEADLINE_EXCEEDED = "deadline_exceeded"
+
+
+class RefusedReportError(SourceError):
+    """What is asked for one table is wrong: it alone cannot be read."""
 
 
 class TransientError(SourceError):

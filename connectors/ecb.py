@@ -88,6 +88,9 @@ class Ecb:
                 self._rates = self._read()
         return _reply(self._rates, self.url, table, account, window)
 
+    def check(self, table: Table, account: Account) -> None:
+        """Nothing is asked of the ECB but its one file."""
+
     def close(self) -> None:
         self._session.close()
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 
 import grpc
 import numpy as np
@@ -32,7 +32,16 @@ from google.analytics.data_v1beta.services.beta_analytics_data.transports import
 from google.analytics.data_v1beta.services.beta_analytics_data.transports.base import (
     DEFAULT_CLIENT_INFO,
 )
-from google.analytics.data_v1beta.types import OrderBy, RunReportRequest, RunReportResponse
+from google.analytics.data_v1beta.types import (
+    CheckCompatibilityRequest,
+    CheckCompatibilityResponse,
+    Compatibility,
+    GetMetadataRequest,
+    Metadata,
+    OrderBy,
+    RunReportRequest,
+    RunReportResponse,
+)
 from google.api_core import exceptions as api
 from google.api_core.gapic_v1.routing_header import to_grpc_metadata
 from google.auth.exceptions import GoogleAuthError
@@ -47,12 +56,14 @@ from connectors.base import (
     AuthError,
     Connection,
     DateWindow,
+    RefusedReportError,
     Reply,
     SourceError,
     Table,
     TransientError,
 )
 from connectors.deadlines import deadline, overdue
+from connectors.ga4_reports import Asked, unknown_fields
 from connectors.google_credentials import (
     auth_problem,
     authorized_session,
@@ -71,7 +82,14 @@ from connectors.google_credentials import (
 SCOPES = ("https://www.googleapis.com/auth/analytics.readonly",)
 HOST = "analyticsdata.googleapis.com"
 PAGE_ROWS = 250_000  # the most that one answer can hold
-_METHOD = "/google.analytics.data.v1beta.BetaAnalyticsData/RunReport"
+_SERVICE = "/google.analytics.data.v1beta.BetaAnalyticsData"
+_METHOD = f"{_SERVICE}/RunReport"
+_QUESTIONS: dict[type, tuple[str, Any]] = {
+    GetMetadataRequest: ("GetMetadata", Metadata),
+    CheckCompatibilityRequest: ("CheckCompatibility", CheckCompatibilityResponse),
+}
+_INCOMPATIBLE = Compatibility.INCOMPATIBLE
+T = TypeVar("T")
 # A page of 250,000 rows is far above gRPC's 4 MB.
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -200,6 +218,25 @@ REPORTS: dict[str, Report] = {
 }
 
 
+@dataclass(frozen=True)
+class AskedReport(Report):
+    """What a user defined: what goes together in it is the API's to say."""
+
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Nothing is looked up: `GA4.check` has asked the API."""
+
+
+def _report_of(table: Table) -> Report:
+    """What is asked for a table: what the user defined for one of theirs."""
+    if isinstance(table.asks, Asked):
+        return AskedReport(table.asks.dimensions, table.asks.metrics, filters=table.asks.filters)
+    if table.name not in REPORTS:
+        raise ValueError(f"{table.name} is not a table of GA4")
+    return REPORTS[table.name]
+
+
 class GA4:
     """GA4 properties. Safe to use from several threads.
 
@@ -234,8 +271,9 @@ class GA4:
             )
             transport = BetaAnalyticsDataGrpcTransport(channel=channel)
             self._open.append(BetaAnalyticsDataClient(transport=transport).transport)
+            self._channel = transport.grpc_channel
             # the client's own channel, but with the answer left as bytes
-            self._run_report = transport.grpc_channel.unary_unary(
+            self._run_report = self._channel.unary_unary(
                 _METHOD, request_serializer=RunReportRequest.serialize
             )
 
@@ -303,9 +341,7 @@ class GA4:
         periods are asked for that end on a day of ``window``. All pages are read before the
         first batch appears, because rows that shift between pages spoil them all.
         """
-        report = REPORTS.get(table.name)
-        if report is None:
-            raise ValueError(f"{table.name} is not a table of GA4")
+        report = _report_of(table)
         reply = Reply(batches=iter(()))
         if report.period:
             periods = whole_periods(window, report.period)
@@ -366,19 +402,111 @@ class GA4:
                 reply.announced_rows = (reply.announced_rows or 0) + announced
                 return answers
 
+    # --- what can be asked --------------------------------------------------------------------
+
+    def check(self, table: Table, account: Account) -> None:
+        """Have the API judge the fields of a table, without reading any data.
+
+        Those of a user are looked up among the property's own first. Raises
+        RefusedReportError, or another SourceError when the API could not be asked.
+        """
+        report, property_id = _report_of(table), account.account_id
+        if table.asks is not None:
+            name = f"properties/{property_id}/metadata"
+            metadata = self._ask_about(GetMetadataRequest(name=name), property_id)
+            if problems := unknown_fields(report.dimensions, report.metrics, table, metadata):
+                raise RefusedReportError(
+                    f"GA4 property {property_id} has no such field: {'; '.join(problems)}",
+                    reason="unknown_field",
+                    hint="correct the report in koers.yaml",
+                )
+        try:
+            self._ask_about(_compatibility(report, property_id), property_id)
+        except SourceError as e:
+            if isinstance(e, AuthError | AccessError | TransientError) or not _is_invalid(e):
+                raise
+            raise RefusedReportError(
+                f"{e.message}{self._not_together(report, property_id)}",
+                reason="incompatible_fields",
+                request_id=e.request_id,
+                hint="leave out what does not go with the others",
+            ) from e
+
+    def _not_together(self, report: Report, property_id: str) -> str:
+        """Which of the metrics the API lists as incompatible with the dimensions."""
+        alone = replace(report, metrics=())
+        try:
+            told = self._ask_about(_compatibility(alone, property_id), property_id)
+        except SourceError:
+            return ""  # the dimensions do not even go with one another
+        asked = {name for _, name in report.metrics}
+        odd = [
+            one.metric_metadata.api_name
+            for one in told.metric_compatibilities
+            if one.metric_metadata.api_name in asked and one.compatibility == _INCOMPATIBLE
+        ]
+        return f" Incompatible with its dimensions: {', '.join(odd)}." if odd else ""
+
+    def _ask_about(self, request: Any, property_id: str) -> Any:
+        """Send a question that is not about rows; returns the answer's protobuf message."""
+        return self._sent(lambda: self._tell(request), property_id)
+
+    def _tell(self, request: Any) -> Any:
+        method, answer = _QUESTIONS[type(request)]
+        timeout = self._connection.timeout_seconds
+        if self._connection.transport == "rest":
+            return answer.from_json(self._send_about(request, timeout), ignore_unknown_fields=True)
+        on = "name" if isinstance(request, GetMetadataRequest) else "property"
+        try:
+            return self._channel.unary_unary(
+                f"{_SERVICE}/{method}",
+                request_serializer=type(request).serialize,
+                response_deserializer=answer.deserialize,
+            )(
+                request,
+                timeout=timeout,
+                metadata=(_routing(((on, getattr(request, on)),)), _AGENT),
+            )
+        except grpc.RpcError as e:
+            raise _from_grpc_error(e) from e
+
+    def _send_about(self, request: Any, timeout: float) -> bytes:
+        headers = dict((_REST_AGENT, ("Content-Type", "application/json")))
+        with deadline(timeout):
+            if isinstance(request, GetMetadataRequest):
+                response = self._session().get(
+                    f"{self._url}/v1beta/{request.name}", headers=headers, timeout=timeout
+                )
+            else:
+                body = CheckCompatibilityRequest.pb(CheckCompatibilityRequest(request))
+                path = f"/v1beta/{body.property}:checkCompatibility"
+                body.ClearField("property")
+                response = self._session().post(
+                    self._url + path,
+                    data=json_format.MessageToJson(body, indent=None).encode(),
+                    headers=headers,
+                    timeout=timeout,
+                )
+        if response.status_code != 200:
+            raise _from_http_response(response)
+        return response.content
+
     # --- one call -----------------------------------------------------------------------------
 
     def _ask(self, request: RunReportRequest, property_id: str) -> tuple[_Answer, str]:
+        return self._sent(lambda: self._call(request), property_id)
+
+    def _sent(self, call: Callable[[], T], property_id: str) -> T:
         """Send one request; a token that the API calls expired is replaced once."""
         refresh_first(self._credentials)
         try:
-            return self._call(request)
+            return call()
         except api.Unauthorized:
             refresh_first(self._credentials, force=True)
         except Exception as e:
             self._fail(e, property_id)
         try:
-            return self._call(request)
+            return call()
         except Exception as e:
             self._fail(e, property_id)
 
@@ -570,6 +698,7 @@ def _request(report: Report, property_id: str, window: DateWindow, limit: int) -
         dimensions=[{"name": name} for _, name in report.dimensions],
         metrics=[{"name": name} for _, name in report.metrics],
         date_ranges=[{"start_date": str(window.start), "end_date": str(window.end)}],
+        dimension_filter=_filter(report),
         metric_filter=above_zero,
         # by every dimension: a total order, so that pages neither overlap nor leave a gap
         order_bys=[
@@ -579,6 +708,39 @@ def _request(report: Report, property_id: str, window: DateWindow, limit: int) -
         limit=limit,
         return_property_quota=True,
     )
+
+
+def _filter(report: Report) -> dict[str, Any] | None:
+    """Only rows with certain values, told exactly as they are written."""
+    filters = report.filters if isinstance(report, AskedReport) else ()
+    if not filters:
+        return None
+    return {
+        "and_group": {
+            "expressions": [
+                {
+                    "filter": {
+                        "field_name": name,
+                        "in_list_filter": {"values": list(values), "case_sensitive": True},
+                    }
+                }
+                for name, values in filters
+            ]
+        }
+    }
+
+
+def _compatibility(report: Report, property_id: str) -> CheckCompatibilityRequest:
+    return CheckCompatibilityRequest(
+        property=f"properties/{property_id}",
+        dimensions=[{"name": name} for _, name in report.dimensions],
+        metrics=[{"name": name} for _, name in report.metrics],
+        dimension_filter=_filter(report),
+    )
+
+
+def _is_invalid(error: SourceError) -> bool:
+    return error.reason in ("INVALID_ARGUMENT", "FAILED_PRECONDITION")
 
 
 def _probe(property_id: str) -> RunReportRequest:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module, metadata
 from threading import Lock
@@ -32,6 +32,7 @@ from connectors.base import (
     AuthError,
     Connection,
     DateWindow,
+    RefusedReportError,
     Reply,
     SourceError,
     Table,
@@ -39,8 +40,9 @@ from connectors.base import (
 )
 from connectors.google_ads_errors import read_refusal, source_error
 from connectors.google_ads_queries import API_VERSION, CUSTOMER_CLIENTS, QUERIES, Query
+from connectors.google_ads_reports import Asked, AskedQuery
 from connectors.google_credentials import grpc_channel, make_credentials, refresh_first
-from connectors.proto_columns import ProtoColumns
+from connectors.proto_columns import ProtoColumns, json_lists
 
 SCOPE = "https://www.googleapis.com/auth/adwords"
 DEFAULT_ENDPOINT = "googleads.googleapis.com:443"
@@ -48,6 +50,7 @@ DEFAULT_ENDPOINT = "googleads.googleapis.com:443"
 BATCH_ROWS = 10_000
 
 _SERVICES = f"google.ads.googleads.{API_VERSION}.services"
+_SEARCH = f"/{_SERVICES}.GoogleAdsService/Search"
 _SEARCH_STREAM = f"/{_SERVICES}.GoogleAdsService/SearchStream"
 _messages = import_module(f"{_SERVICES}.types.google_ads_service")
 
@@ -203,10 +206,51 @@ class GoogleAds:
         """
         login = self._login_of.get(account.account_id, self._login)
         reply = Reply(iter(()), metadata={"api_version": API_VERSION})
-        query = QUERIES[table]
+        query = _query_of(table)
         read = self._by_moment if query.moment else self._stream
         reply.batches = read(query, table, account.account_id, login, window, reply)
         return reply
+
+    def check(self, table: Table, account: Account) -> None:
+        """Have Google judge the query of a table, without reading any data.
+
+        Raises RefusedReportError with Google's own words, or another SourceError
+        when it could not be asked.
+        """
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        request = _messages.SearchGoogleAdsRequest(
+            customer_id=account.account_id,
+            query=_query_of(table).gaql(DateWindow(yesterday, yesterday)),
+            validate_only=True,
+        )
+        token = self._ready_token()
+        try:
+            self._channel.unary_unary(_SEARCH)(
+                _messages.SearchGoogleAdsRequest.serialize(request),
+                timeout=self._timeout,
+                metadata=self._about(
+                    account.account_id, self._login_of.get(account.account_id, self._login)
+                ),
+            )
+        except grpc.RpcError as e:
+            problem = self._judge(e, account.account_id, token)
+            if isinstance(problem, AuthError | AccessError | TransientError):
+                raise problem from self._harmless(e)
+            raise RefusedReportError(
+                f"Google Ads refuses the query: {problem.message}",
+                reason=problem.reason,
+                request_id=problem.request_id,
+                hint="correct the query in koers.yaml",
+            ) from self._harmless(e)
+        self._worked(token)
+
+    def _about(self, account_id: str, login: str | None) -> list[tuple[str, str]]:
+        """The metadata of a call."""
+        about = [
+            ("x-goog-request-params", f"customer_id={account_id}"),
+            ("x-goog-api-client", _USER_AGENT),
+        ]
+        return [*about, ("login-customer-id", login)] if login else about
 
     def _by_moment(
         self,
@@ -254,23 +298,17 @@ class GoogleAds:
         request = _messages.SearchGoogleAdsStreamRequest(
             customer_id=account_id, query=query.gaql(window)
         )
-        about = [
-            ("x-goog-request-params", f"customer_id={account_id}"),
-            ("x-goog-api-client", _USER_AGENT),
-        ]
-        if login:
-            about.append(("login-customer-id", login))
         # without serializers bytes go in and bytes come out
         call = self._channel.unary_stream(_SEARCH_STREAM)(
             _messages.SearchGoogleAdsStreamRequest.serialize(request),
             timeout=self._timeout,
-            metadata=about,
+            metadata=self._about(account_id, login),
         )
         columns = _columns_of(query)
         try:
             for message in call:
                 self._worked(token)
-                batch, told = _batch(columns, query, table, message)
+                batch, told = _batch(columns, query, table, message, account_id)
                 _note(reply, told["request_id"])
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield batch.slice(start, BATCH_ROWS)
@@ -348,6 +386,11 @@ class GoogleAds:
         return [*self._secrets, *([token] if token else [])]
 
 
+def _query_of(table: Table) -> Query:
+    """What is asked for a table: the user's query for one of theirs."""
+    return AskedQuery.of(table.asks) if isinstance(table.asks, Asked) else QUERIES[table]
+
+
 @cache
 def _columns_for(fields: tuple[str, ...]) -> ProtoColumns:
     reply = _messages.SearchGoogleAdsStreamResponse.pb().DESCRIPTOR
@@ -359,9 +402,11 @@ def _columns_of(query: Query) -> ProtoColumns:
 
 
 def _batch(
-    columns: ProtoColumns, query: Query, table: Table, message: bytes
+    columns: ProtoColumns, query: Query, table: Table, message: bytes, account_id: str
 ) -> tuple[pa.RecordBatch, dict[str, Any]]:
     """One message of the stream as a batch of the table's schema.
+
+    What tells no account is of the one that was asked.
 
     Raises ValueError where it cannot be read or a key is missing.
     """
@@ -369,13 +414,19 @@ def _batch(
     by_name = dict(zip(query.fields, arrays, strict=True))
     filled = []
     for field in table.schema:
-        array = by_name[field.name]
+        array = by_name.get(field.name)
+        if array is None:
+            array = pa.repeat(pa.scalar(account_id), len(arrays[0]))
         if pa.types.is_list(array.type):
-            array = pc.binary_join(array.cast(pa.list_(pa.string())), ",")
+            array = (
+                pc.binary_join(array.cast(pa.list_(pa.string())), ",")
+                if table.asks is None
+                else json_lists(array)
+            )
         if query.moment and pa.types.is_date(field.type):
             array = pc.utf8_slice_codeunits(array, 0, len("2026-11-20"))
         if field.name.endswith("_id") and pa.types.is_string(array.type):
-            array = pc.replace_substring_regex(array, "^.*/", "")  # a resource name's last part
+            array = pc.replace_substring_regex(array, "^customers/.*/", "")  # a resource name
         array = array.cast(field.type)
         if field.name in query.blank:
             array = pc.fill_null(array, "")

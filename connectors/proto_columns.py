@@ -60,6 +60,27 @@ class ProtoColumns:
         return columns, {name: reply.column(name)[0].as_py() for name in self.besides}
 
 
+# JSON allows no other signs below a space as they are
+_ESCAPED = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
+
+
+def json_lists(lists: pa.ListArray) -> pa.Array:
+    """Lists of plain values as texts in JSON; a list that is unset is null."""
+    values = lists.flatten()
+    texts = values.cast(pa.string())
+    if pa.types.is_string(values.type):
+        for sign, written in _ESCAPED:
+            texts = pc.replace_substring(texts, sign, written)
+        texts = pc.replace_substring_regex(texts, "[[:cntrl:]]", "")
+        texts = pc.binary_join_element_wise('"', texts, '"', "")
+    lengths = pc.fill_null(pc.list_value_length(lists), 0)
+    ends = pc.cumulative_sum(lengths.cast(pa.int32()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), ",")
+    whole = pc.binary_join_element_wise("[", joined, "]", "")
+    return pc.if_else(pc.is_null(lists), pa.scalar(None, pa.string()), whole)
+
+
 def _slim_message(message: Descriptor, paths: Iterable[tuple[str, ...]]) -> Descriptor:
     """Copy ``message`` with only the fields along ``paths``, in a pool of its own."""
     tree: dict[str, Any] = {}

@@ -18,7 +18,8 @@ class Source:
     source's data has come. ``silence_is_zero``: whether a loaded day without
     rows means zero (an ad account that did not run) or that nobody measured.
     ``daily_requests``: the vendor's quota, for the estimate of a plan, and
-    ``quota``: what it holds for.
+    ``quota``: what it holds for. ``own_fields``: whether each account has fields of
+    its own, such as custom dimensions.
     """
 
     connector: str
@@ -28,6 +29,7 @@ class Source:
     silence_is_zero: bool
     daily_requests: int
     quota: str
+    own_fields: bool = False
 
 
 SOURCES: dict[str, Source] = {
@@ -52,6 +54,7 @@ SOURCES: dict[str, Source] = {
         # 200,000 tokens a day; a report of a quarter takes about ten
         daily_requests=20_000,
         quota="a day and property, at ten tokens a request",
+        own_fields=True,
     ),
     # final data comes after two to three days: https://support.google.com/webmasters/answer/96568
     "search_console": Source(

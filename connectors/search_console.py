@@ -59,6 +59,7 @@ from connectors.google_credentials import (
     seconds_to_midnight,
     who,
 )
+from connectors.search_console_reports import Asked
 
 SCOPES = ("https://www.googleapis.com/auth/webmasters.readonly",)
 HOST = "https://searchconsole.googleapis.com"
@@ -92,6 +93,7 @@ class Question:
     names: tuple[str, ...] = ()
     by_day: bool = False
     type: str = "web"
+    filters: tuple[tuple[str, str], ...] = ()
     by_value: str = ""
 
     @property
@@ -113,6 +115,29 @@ QUESTIONS: dict[str, Question] = {
     # Source: https://developers.google.com/webmaster-tools/v1/how-tos/all-your-data
     tables.GSC_SEARCH_APPEARANCE_DAY.name: Question("auto", by_value="searchAppearance"),
 }
+
+
+def _question_of(table: Table) -> Question:
+    """What is asked for a table: what the user defined for one of theirs."""
+    asks = table.asks
+    if isinstance(asks, Asked):
+        return Question(
+            asks.aggregation, asks.dimensions, asks.by_day, asks.type, filters=asks.filters
+        )
+    if table.name not in QUESTIONS:
+        raise ValueError(f"{table.name} is not a table of Search Console")
+    return QUESTIONS[table.name]
+
+
+def _filters(question: Question, value: str) -> dict[str, Any]:
+    """Only rows with certain values; ``value`` is the one of ``by_value`` that is asked for."""
+    wanted = [*question.filters, *([(question.by_value, value)] if value else [])]
+    if not wanted:
+        return {}
+    conditions = [
+        {"dimension": name, "operator": "equals", "expression": text} for name, text in wanted
+    ]
+    return {"dimensionFilterGroups": [{"groupType": "and", "filters": conditions}]}
 
 
 class SearchConsole:
@@ -189,12 +214,13 @@ class SearchConsole:
         ``metadata`` lists the days that reached its limit of 50,000 rows, the
         least clicked of which are missing.
         """
-        question = QUESTIONS.get(table.name)
-        if question is None:
-            raise ValueError(f"{table.name} is not a table of Search Console")
+        question = _question_of(table)
         reply = Reply(batches=iter(()))
         reply.batches = self._read(reply, question, table, account, window)
         return reply
+
+    def check(self, table: Table, account: Account) -> None:
+        """Nothing is left to ask: the few dimensions were judged where they are written."""
 
     def _read(
         self, reply: Reply, question: Question, table: Table, account: Account, window: DateWindow
@@ -262,7 +288,6 @@ class SearchConsole:
     def _body(
         self, question: Question, part: DateWindow, start_row: int, value: str = ""
     ) -> dict[str, Any]:
-        only = {"dimension": question.by_value, "operator": "equals", "expression": value}
         return {
             "startDate": str(part.start),
             "endDate": str(part.end),
@@ -272,7 +297,7 @@ class SearchConsole:
             "dataState": self._connection.data_state,
             "rowLimit": self._page_rows,
             "startRow": start_row,
-            **({"dimensionFilterGroups": [{"filters": [only]}]} if value else {}),
+            **_filters(question, value),
         }
 
     # --- one call -----------------------------------------------------------------------------

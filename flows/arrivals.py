@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 
 from connectors.google_ads_queries import LAG_BUCKETS
-from connectors.tables import ADS_CONVERSION_LAG_DAY, ALL
+from connectors.tables import ADS_CONVERSION_LAG_DAY
 from flows.kpis import Late
 from flows.targets.completeness import (
     FloatArray,
@@ -139,7 +139,7 @@ def read_reads(
     than one before it tells nothing of that age: the platform answers as of now.
     A day on which a row lacks the figure is left out while it does.
     """
-    _check(table, columns)
+    _check(connection, table, columns)
     listed = ", ".join(columns)
     sums, unknown, negative, nothing, running, last = (
         ", ".join(form.format(at=at, name=name) for at, name in enumerate(columns))
@@ -280,7 +280,7 @@ def read_lag_buckets(
 ) -> dict[Key, LagBuckets]:
     """Google Ads' own lag buckets of the days from ``since`` on, by the age of the last read."""
     table = ADS_CONVERSION_LAG_DAY.name
-    _check(table, [column])
+    _check(connection, table, [column])
     rows = connection.execute(
         f"""
         with
@@ -365,11 +365,18 @@ def read_lag_buckets(
     return found
 
 
-def _check(table: str, columns: Sequence[str]) -> None:
+def _check(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> None:
     """Raise ValueError for a name that is of no raw table: it becomes part of the SQL."""
-    known = {one.name: {c.name for c in one.columns} for one in ALL if one.is_daily}
+    known = {
+        column
+        for (column,) in connection.execute(
+            "select column_name from duckdb_columns() where schema_name = 'raw' "
+            "and database_name = current_database() and table_name = ?",
+            [table],
+        ).fetchall()
+    }
     for column in columns:
-        if column not in known.get(table, ()):
+        if column not in known or "date_day" not in known:
             raise ValueError(f"raw.{table} has no {column}")
 
 

@@ -21,7 +21,6 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from connectors.registry import SOURCES
-from connectors.tables import ALL
 from flows import readings
 from flows.models import SqlModel, build, load_models
 from flows.project import Project
@@ -205,7 +204,7 @@ class Past:
             self.connection = connect(Path(":memory:"))
             self.connection.execute(f"set temp_directory = '{folder}'")
             confine(self.connection, Path(self._directory.name))
-            prepare(self.connection)
+            prepare(self.connection, project.tables)
         except BaseException:
             self._directory.cleanup()
             raise
@@ -236,7 +235,8 @@ class Past:
         """
         # with what amounts in several currencies are converted by
         wanted = {f"kpis.{name}" for name in kpis} | {"intermediate.int_currency__client_day"}
-        models = upstream(load_models(project.sql), wanted)
+        models = load_models(project.sql, project.tables, project.settings.sql)
+        models = upstream(models, wanted)
         past = cls(project, clients, models)
         try:
             past._take_over(source, _tables(project, clients, kpis, models), until)
@@ -414,7 +414,7 @@ def _tables(
     project: Project, clients: Sequence[str], kpis: Collection[str], models: Sequence[SqlModel]
 ) -> set[str]:
     """The raw tables that these KPIs, their freshness and their completeness are read from."""
-    known = {table.name: table for table in ALL}
+    known = {table.name: table for table in project.tables}
     named = {read.removeprefix("raw.") for m in models for read in m.reads if read[:4] == "raw."}
     for name in kpis:
         kpi = project.kpis[name]

@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from connectors.api_versions import VERSIONS
-from connectors.base import Account, Connection, DateWindow, SourceError, TransientError
+from connectors.base import (
+    Account,
+    Connection,
+    DateWindow,
+    RefusedReportError,
+    SourceError,
+    TransientError,
+)
 from connectors.google_credentials import GOOGLE_TOKEN_URI, token_session
 from connectors.tables import tables_of
 from flows import steps
@@ -189,7 +196,33 @@ class _Asking:
                 f"list its id in {self.about.file}, or: koers connect google --client {self.slug}",
             )  # fmt: skip
         for account in found.accounts:
-            yield self._of_account(account)
+            told = self._of_account(account)
+            yield told
+            if told.outcome in ("fine", "warning"):
+                yield from self._of_tables(account)
+
+    def _of_tables(self, account: Account) -> Iterator[Checked]:
+        """Whether the API would give what the client's tables ask for; nothing is read.
+
+        Google Ads' own tables are held against its protos when Koers is made.
+        """
+        connector = self.project.connector(self.client, self.source)
+        for table in self.project.tables_of(self.slug, self.source):
+            is_own = table.asks is None
+            if is_own and self.source != "ga4":
+                continue
+            name = f"{account.account_id} {table.grain.replace('_', ' ', not is_own)}"
+            try:
+                connector.check(table, account)
+            except RefusedReportError as error:
+                step = "report this: it is a table of Koers itself" if is_own else error.hint
+                yield Checked(self.slug, self.source, name, "failed", error.message, step)
+            except SourceError as error:
+                yield self._refused(name, error, account.account_id)
+            else:
+                if not is_own:
+                    told = "the API takes what it asks for"
+                    yield Checked(self.slug, self.source, name, "fine", told)
 
     def _of_account(self, account: Account) -> Checked:
         name = f"{account.account_id} {account.name}".strip()

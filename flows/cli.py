@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from flows.pipeline import RunReport
+    from flows.settings import Report
     from flows.targets.evaluation import Evaluation
     from flows.yaml_loader import Finding
 
@@ -532,11 +533,18 @@ def _init(asked: argparse.Namespace) -> int:
 def _validate(asked: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from flows.settings import validate
+    from flows.settings import read_settings
 
-    findings = validate(asked.config)
+    settings, findings = read_settings(asked.config, check_report=_report_problems)
     rows = [asdict(finding) for finding in findings]
     is_wrong = any(finding.severity == "error" for finding in findings)
+    if settings is not None and settings.sql is not None:
+        from flows.own_sql import own_sql_findings  # reads SQL: slow to import
+
+        told = own_sql_findings(settings, settings.sql)
+        findings += told
+        rows += [asdict(finding) for finding in told]
+        is_wrong = bool(told)
     if asked.data and not is_wrong:
         told, more = _data_findings(asked)
         findings += told
@@ -549,6 +557,13 @@ def _validate(asked: argparse.Namespace) -> int:
         if all(finding.severity == "note" for finding in findings):
             _say(f"{asked.config}: no mistakes found")
     return USAGE if is_wrong else OK
+
+
+def _report_problems(report: Report) -> Sequence[tuple[str, str, str]]:
+    """As `flows.reports`, which is loaded only where there is a report."""
+    from flows.reports import report_problems
+
+    return report_problems(report)
 
 
 def _data_findings(asked: argparse.Namespace) -> tuple[list[Finding], list[dict[str, Any]]]:

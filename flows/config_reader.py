@@ -27,7 +27,7 @@ from flows.branding import (
     read_logo,
     readable,
 )
-from flows.kpis import Kpi
+from flows.kpis import Kpi, load_kpis
 from flows.literals import PERIOD_EXPECTED, Skip, Wrong, listed, quoted, suggest
 from flows.settings import (
     Agreed,
@@ -39,6 +39,8 @@ from flows.settings import (
     Measure,
     Mute,
     Period,
+    Report,
+    ReportCheck,
     Route,
     Schedule,
     SecretRef,
@@ -51,7 +53,7 @@ from flows.settings import (
     Tuning,
 )
 from flows.shapes import SOURCES
-from flows.yaml_loader import Finding, Node, load_yaml
+from flows.yaml_loader import ConfigError, Finding, Node, load_yaml
 
 T = TypeVar("T")
 Values = dict[str, Any]
@@ -60,6 +62,9 @@ Values = dict[str, Any]
 LONGEST_SLUG = 100
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 _ROUTE = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*\Z")
+# it becomes the name of a table and of its models
+LONGEST_REPORT = 40
+_REPORT = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
 # GA4 event names (https://support.google.com/analytics/answer/13316687)
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}\Z")
 # What gives a secret away wherever it stands: a webhook, tokens of Slack and Google, keys,
@@ -141,6 +146,8 @@ class Shared:
     has_smtp: bool | None = None
     tuning: Tuning = field(default_factory=Tuning)
     login_customer_id: str | None = None
+    reports: Mapping[str, str] | None = None  # names, also of those with mistakes, and sources
+    kpis: Mapping[str, Kpi] = field(default_factory=dict)  # of the user's own folder
     is_read: bool = False
 
 
@@ -495,6 +502,8 @@ class KoersReader(FileReader):
     """koers.yaml."""
 
     sources_line: int = 1
+    check_report: ReportCheck | None = None
+    report_names: dict[str, str] = field(default_factory=dict)
 
     def koers(self, path: Path) -> tuple[Values, Shared]:
         """The arguments of Settings, without the clients, and what the clients need to know."""
@@ -525,6 +534,8 @@ class KoersReader(FileReader):
         values["routes"] = self.fallbacks(root, routes, known, fallback)
         values["smtp"] = self.smtp(root)
         values["sources"] = self.sources(root)
+        values["reports"] = self.reports(root)
+        values["sql"], kpis = self.own_sql(root)
         smtp = root.get("smtp")
         has_smtp = smtp is not None and (not smtp.is_null or smtp.is_broken)
         self.check_smtp(root, has_smtp)
@@ -534,8 +545,86 @@ class KoersReader(FileReader):
             has_smtp=has_smtp,
             tuning=self.tuning(root, "", Tuning()),
             login_customer_id=values["sources"]["google_ads"].login_customer_id,
+            reports=self.report_names,
+            kpis=kpis,
             is_read=True,
         )
+
+    # --- what is the user's own ---------------------------------------------------------------
+
+    def reports(self, root: Node) -> dict[str, Report]:
+        node = self.mapping(root, "reports", "")
+        found: dict[str, Report] = {}
+        for name, child in (node.value if node and isinstance(node.value, dict) else {}).items():
+            place = f"reports.{name}"
+            if not _REPORT.match(name) or len(name) > LONGEST_REPORT:
+                expected = "expected lower-case letters, digits and underscores, at most "
+                expected += f"{LONGEST_REPORT}, such as {_as_report(name)}"
+                self.tell(child.key_line, place, "cannot be the name of a table", expected)
+                continue
+            self.report_names[name] = ""
+            report = self.report(name, child, place)
+            if report is not None:
+                found[name] = report
+        return found
+
+    def report(self, name: str, node: Node, place: str) -> Report | None:
+        before = self.errors
+        written = node.get("source")
+        source = str(written.value) if written and not written.is_null else ""
+        if isinstance(node.value, dict) and source not in shapes.REPORT_SHAPES:
+            problem = f"unknown source {quoted(source)}" if source else "is missing"
+            expected = suggest(source, shapes.REPORT_SHAPES) if source else listed(SOURCES)
+            self.tell(written or node.line, f"{place}.source", problem, expected)
+            return None
+        if not self.has_keys(node, place, shapes.REPORT_SHAPES.get(source, shapes.AdsReport)):
+            return None
+        self.report_names[name] = source
+        entries = node.value if isinstance(node.value, dict) else {}
+        lines = {key: child.line for key, child in entries.items()}
+        names: dict[str, tuple[str, ...]] = {}
+        for key in ("dimensions", "metrics"):
+            items = self.items(node, key, place, read.scalar_text)
+            names[key] = tuple(text for _, text in items)
+            lines |= {f"{key}[{i}]": item.line for i, (item, _) in enumerate(items)}
+        filters: list[tuple[str, tuple[str, ...]]] = []
+        wanted = self.mapping(node, "filter", place) or replace(node, value={})
+        for key, child in wanted.value.items() if isinstance(wanted.value, dict) else ():
+            texts = self.items(wanted, key, f"{place}.filter", read.scalar_text)
+            filters.append((key, tuple(text for _, text in texts)))
+            lines[f"filter.{key}"] = child.line
+        report = Report(
+            name=name,
+            source=source,
+            query=self.read(node, "query", place, read.scalar_text, ""),
+            **names,
+            filters=tuple(filters),
+            type=self.read(
+                node, "type", place, lambda n: read.choice(n, shapes.SEARCH_TYPES), "web"
+            ),
+            file=self.file,
+            line=node.key_line,
+            lines=lines,
+        )
+        if self.errors == before and self.check_report is not None:
+            for at, problem, expected in self.check_report(report):
+                self.tell(lines.get(at, node.key_line), join(place, at), problem, expected)
+        return report if self.errors == before else None
+
+    def own_sql(self, root: Node) -> tuple[Path | None, dict[str, Kpi]]:
+        """The folder of the user's own models and the KPIs in it."""
+        folder = self.read(root, "sql", "", self.path, None)
+        written = root.get("sql")
+        if folder is None or written is None:
+            return None, {}
+        if not folder.is_dir():
+            self.tell(written, "sql", f"{folder} is no folder", "make it, or leave `sql` out")
+            return None, {}
+        try:
+            return folder, load_kpis(folder, needs_any=False)
+        except ConfigError as e:
+            self.findings.extend(e.findings)
+            return folder, {}
 
     def schedule(self, root: Node) -> Schedule:
         node = self.mapping(root, "schedule", "")
@@ -821,8 +910,9 @@ class ClientReader(FileReader):
             self.tell(ids, join(place, key), "is empty", "expected at least one")
         since = self.read(node, "since", place, read.day, None)
         tables = self.choices(node, "tables", place, shapes.TABLES[name])
+        reports = self.own_reports(name, node, place)
         if name != "google_ads":
-            return ClientSource(ids=tuple(first), since=since, tables=tables)
+            return ClientSource(ids=tuple(first), since=since, tables=tables, reports=reports)
         discover = self.read(node, "discover", place, read.flag, False)
         login = self.read(node, "login_customer_id", place, read.customer_id, None)
         manager = node.get("login_customer_id")
@@ -847,7 +937,24 @@ class ClientReader(FileReader):
             login_customer_id=login or self.shared.login_customer_id,
             since=since,
             tables=tables,
+            reports=reports,
         )
+
+    def own_reports(self, source: str, node: Node, place: str) -> tuple[str, ...]:
+        """The names of reports of koers.yaml that are of this source."""
+        known = self.shared.reports
+
+        def parse(item: Node) -> str:
+            name = read.scalar_text(item, "expected the name of a report in koers.yaml")
+            if known is not None and name not in known:
+                fitting = [report for report, of in known.items() if of == source]
+                otherwise = "" if fitting else f"koers.yaml has no report of {source}"
+                raise Wrong(f"no report {quoted(name)}", suggest(name, fitting, otherwise))
+            if known is not None and known[name] not in ("", source):
+                raise Wrong(f"the report {quoted(name)} is of {known[name]}", "list it there")
+            return name
+
+        return tuple(dict.fromkeys(name for _, name in self.items(node, "reports", place, parse)))
 
     def notify(self, node: Node, place: str, key: str = "notify") -> tuple[str, ...]:
         found = [name for _, name in self.items(node, key, place, self.route)]
@@ -944,7 +1051,8 @@ class ClientReader(FileReader):
             "file": self.file,
             "line": node.line,
         }
-        if self.errors > before:
+        # a value that the reader of YAML refused is among its findings, not among ours
+        if self.errors > before or goal is None or period is None:
             return None
         target = Target(**values)
         hears = target.notify or self.own_notify
@@ -1421,6 +1529,11 @@ def _as_slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "my-shop"
 
 
+def _as_report(text: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:LONGEST_REPORT].strip("_")
+    return plain if _REPORT.match(plain) else f"report_{plain}" if plain else "page_titles"
+
+
 def _kebab(node: Node) -> str:
     text = read.scalar_text(node)
     if not _SLUG.match(text):
@@ -1448,7 +1561,7 @@ def _no_dimension(name: str, kpi: Kpi) -> tuple[str, str]:
 
 
 def read_config(
-    config_dir: Path, catalogue: Mapping[str, Kpi]
+    config_dir: Path, catalogue: Mapping[str, Kpi], check_report: ReportCheck | None = None
 ) -> tuple[Settings | None, list[Finding]]:
     """Read all files. Settings is None when any finding is an error.
 
@@ -1460,13 +1573,18 @@ def read_config(
     if not config_dir.is_dir():
         expected = "name it with --config, or run `koers init`"
         return None, [Finding(str(config_dir), 1, "folder", "does not exist", expected)]
-    koers = KoersReader(str(main), root)
+    koers = KoersReader(str(main), root, check_report=check_report)
     values: Values = {}
     shared = Shared()
     if main.exists():
         values, shared = koers.koers(main)
     else:
         koers.tell(1, "file", "does not exist", "run `koers init` for one to start from")
+    for name in sorted(shared.kpis.keys() & catalogue.keys()):
+        problem = f"there is a KPI {name} already, of Koers itself"
+        koers.tell(1, "sql", problem, "call your own otherwise")
+    if catalogue:  # else nothing is checked against KPIs
+        catalogue = {**shared.kpis, **catalogue}
     clients: list[Client | None] = []
     client_findings: list[Finding] = []
     used: set[str] = set()

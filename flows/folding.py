@@ -34,6 +34,7 @@ from flows.killpoints import reach
 from flows.landing import (
     SCHEMA_VERSION,
     LandingError,
+    described_table,
     landing_files,
     load_id_of,
     moment_of,
@@ -165,6 +166,7 @@ def _fold(
             "schema_version": SCHEMA_VERSION,
             "client": piece.client,
             "table": piece.table.name,
+            **described_table(piece.table),
             "account_id": piece.account.account_id,
             "account": {
                 "name": piece.account.name,

@@ -31,9 +31,17 @@ from flows.landing import (
     read_description,
     read_landed,
     remove_unfinished,
+    table_of,
     verify,
 )
-from flows.warehouse import LoadResult, RefusedSliceError, record_load, replace_slice, transaction
+from flows.warehouse import (
+    LoadResult,
+    RefusedSliceError,
+    add_tables,
+    record_load,
+    replace_slice,
+    transaction,
+)
 
 log = logging.getLogger("koers")
 
@@ -185,6 +193,7 @@ def load_snapshot(connection: duckdb.DuckDBPyConnection, path: Path) -> set[str]
             for name in pq.read_schema(path).names
             if name not in ("client", "loaded_at", "superseded_at")
         ]
+        add_tables(connection, [table_of(told, path)])
         with transaction(connection):
             for place in ("raw", "history"):
                 connection.execute(

@@ -69,10 +69,11 @@ def sql_dir() -> Path:
     return installed if installed.is_dir() else here.parent / "sql"
 
 
-def load_kpis(directory: Path) -> dict[str, Kpi]:
+def load_kpis(directory: Path, *, needs_any: bool = True) -> dict[str, Kpi]:
     """Read the catalogue from ``directory``/kpis: every `.sql` with the `.yaml` beside it.
 
-    Raises ConfigError with a finding for everything that is wrong in any file.
+    ``needs_any``: a folder without any is a mistake. Raises ConfigError with a finding
+    for everything that is wrong in any file.
     """
     findings: list[Finding] = []
     kpis: dict[str, Kpi] = {}
@@ -93,7 +94,7 @@ def load_kpis(directory: Path) -> dict[str, Kpi]:
         kpi = reader.kpi(path.stem, document.root)
         if kpi is not None:
             kpis[kpi.name] = kpi
-    if not paths:
+    if not paths and needs_any:
         problem = "there is no KPI (*.sql)"
         findings.append(Finding(str(directory / "kpis"), 1, "file", problem))
     if findings:

@@ -27,7 +27,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.base import Account, DateWindow, Reply, Slice, SourceError
+from connectors.base import Account, Column, DateWindow, Reply, Slice, SourceError, Table
 from connectors.tables import ALL
 
 # raised when the columns or the meaning of a landing file change
@@ -40,6 +40,8 @@ DISK_FAILED = (errno.EIO, errno.EROFS)
 LONGEST_NAME = 200
 
 _TABLES = {table.name: table for table in ALL}
+# columns that a snapshot has beside those of its table
+_OF_SNAPSHOTS = ("client", "loaded_at", "superseded_at")
 _NAME = re.compile(r"_(\d{8}T\d{12})Z_([0-9a-f]{12}|[0-9a-f]{32})\.parquet\Z")
 # files of version 1 had no moment in their name
 _OLD_NAME = re.compile(r"_([0-9a-f]{12})\.parquet\Z")
@@ -49,6 +51,13 @@ _MOMENT = "%Y%m%dT%H%M%S%f"
 
 class LandingError(Exception):
     """A landing file cannot be used; the text names it."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a landing file remembers of what was asked for a table that a user defined."""
+
+    condition: str
 
 
 class DamagedFileError(LandingError):
@@ -110,7 +119,7 @@ def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Land
                 rows=rows,
                 announced_rows=reply.announced_rows,
                 request_ids=tuple(reply.request_ids),
-                metadata=dict(reply.metadata),
+                metadata=dict(reply.metadata) | _condition(piece.table),
                 started_at=started_at,
                 finished_at=now(),
                 load_id=load_id,
@@ -188,6 +197,7 @@ def describe(landed: Landed) -> dict[str, Any]:
         "client": piece.client,
         "source": piece.table.source,
         "table": piece.table.name,
+        **described_table(piece.table),
         "account_id": account.account_id,
         "account": {
             "name": account.name,
@@ -205,6 +215,24 @@ def describe(landed: Landed) -> dict[str, Any]:
         "started_at": landed.started_at.isoformat(),
         "finished_at": landed.finished_at.isoformat(),
     }
+
+
+def condition_of(table: Table) -> str | None:
+    """What decides which rows a user's table has; None for a table of Koers' own."""
+    return None if table.asks is None else str(getattr(table.asks, "condition", ""))
+
+
+def _condition(table: Table) -> dict[str, str]:
+    condition = condition_of(table)
+    return {} if condition is None else {"condition": condition}
+
+
+def described_table(table: Table) -> dict[str, Any]:
+    """What a file has to say of a table that is in nobody's code, such as a user's report."""
+    if table.asks is None:
+        return {}
+    counts = [column.name for column in table.columns if column.is_count]
+    return {"report": {"key": list(table.key), "counts": counts} | _condition(table)}
 
 
 def sync(path: Path) -> None:
@@ -242,9 +270,7 @@ def landed_of(described: dict[str, Any], path: Path) -> Landed:
     """The slice that a description tells of. Raises LandingError, KeyError or ValueError."""
     if described["schema_version"] > SCHEMA_VERSION:
         raise LandingError(f"{path} was written by a newer Koers; install that one")
-    table = _TABLES.get(described["table"])
-    if table is None:
-        raise LandingError(f"{path} is of a table that Koers does not know: {described['table']}")
+    table = table_of(described, path)
     account = described.get("account") or {}
     as_of = described.get("as_of")
     return Landed(
@@ -272,6 +298,29 @@ def landed_of(described: dict[str, Any], path: Path) -> Landed:
         load_id=described.get("load_id") or load_id_of(path) or "",
         # files of version 1 had exactly the columns that were asked for
         declared=tuple(described.get("columns") or pq.read_schema(path).names),
+    )
+
+
+def table_of(described: dict[str, Any], path: Path) -> Table:
+    """The table that a file is of. Raises LandingError for one that nobody knows."""
+    known = _TABLES.get(described["table"])
+    if known is not None:
+        return known
+    report = described.get("report")
+    if report is None:
+        raise LandingError(f"{path} is of a table that Koers does not know: {described['table']}")
+    source, _, grain = described["table"].partition("__")
+    return Table(
+        source,
+        grain,
+        tuple(
+            Column(field.name, field.type, is_count=field.name in report["counts"])
+            for field in pq.read_schema(path)
+            if field.name not in _OF_SNAPSHOTS
+        ),
+        tuple(report["key"]),
+        optional=True,
+        asks=Recorded(report.get("condition", "")),
     )
 
 

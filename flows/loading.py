@@ -10,19 +10,29 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Protocol
 
-from connectors.base import DateWindow, Slice, SourceError, TransientError
+from connectors.base import (
+    AccessError,
+    AuthError,
+    DateWindow,
+    RefusedReportError,
+    Slice,
+    SourceError,
+    TransientError,
+)
+from connectors.registry import SOURCES
+from connectors.reports import PREFIX
 from flows import steps
 from flows.landing import Landed, now
 from flows.plan import Found
 from flows.retries import is_overdue
 from flows.settings import ConfigError
 from flows.steps import Failed
-from flows.warehouse import LoadResult
+from flows.warehouse import NEW_NAME, LoadResult
 
 log = logging.getLogger("koers")
 
@@ -77,7 +87,7 @@ class Loading:
 
     def load(self, pieces: Sequence[Slice]) -> None:
         """Load the slices; what failed is in ``errors`` and in the ledger."""
-        todo = deque(_batches(pieces))
+        todo = deque(_batches(self._readable(pieces)))
         while todo or self._postponed:
             if not todo:
                 todo.append(self._wait_for_quota())
@@ -85,6 +95,51 @@ class Loading:
             smaller = self._load_batch(todo.popleft())
             if smaller:
                 todo.append(smaller)
+
+    # --- what users defined ------------------------------------------------------------------
+
+    def _readable(self, pieces: Sequence[Slice]) -> list[Slice]:
+        """The slices but those of reports that cannot be read: each fails by itself, told once.
+
+        Before anything is read the API is asked about each, per account where accounts
+        have fields of their own.
+        """
+        of_reports = [piece for piece in pieces if piece.table.asks is not None]
+        if not of_reports:
+            return list(pieces)
+        tables = {piece.table.name: piece.table for piece in of_reports}
+        conflicts = self.engine.call(steps.conflicting_reports, list(tables.values()))
+        refused: dict[tuple[str, ...], SourceError] = {}
+        ask: dict[tuple[str, ...], Slice] = {}
+        for piece in of_reports:
+            if piece.table.name in conflicts:
+                name = piece.table.grain.removeprefix(PREFIX)
+                told = f"the report {name}: {conflicts[piece.table.name]}"
+                refused[_judged_as(piece)] = RefusedReportError(told, hint=NEW_NAME)
+            else:
+                ask.setdefault(_judged_as(piece), piece)
+        answers = self.engine.map(steps.check_report, [(piece,) for piece in ask.values()])
+        for key, answer in zip(ask, answers, strict=True):
+            if isinstance(answer, RefusedReportError):
+                refused[key] = answer
+        self._give_up(of_reports, refused)
+        return [p for p in pieces if p.table.asks is None or _judged_as(p) not in refused]
+
+    def _give_up(
+        self, pieces: Sequence[Slice], refused: Mapping[tuple[str, ...], SourceError]
+    ) -> None:
+        """Note one failure for each report and account, of the last days it would have read."""
+        moment = now()
+        last: dict[tuple[str, ...], Slice] = {}
+        for piece in sorted(pieces, key=lambda p: p.window):
+            if _judged_as(piece) in refused:
+                last[(piece.table.name, *_account_of(piece))] = piece
+        failed = [Failed(p, refused[_judged_as(p)], moment, moment) for p in last.values()]
+        for key, error in refused.items():
+            log.error("%s: %s", " ".join(part for part in key if part), error)
+            self.errors.append(error)
+        if failed:
+            self.loads += self.engine.call(steps.commit_slices, failed)
 
     # --- one batch --------------------------------------------------------------------------
 
@@ -135,6 +190,8 @@ class Loading:
         return True
 
     def _stop(self, piece: Slice, error: SourceError) -> None:
+        if piece.table.asks is not None and _is_its_own(error):
+            return  # others do not suffer from what a user asked for
         if error.scope == "source":
             self._stopped.add(_source_of(piece))
         elif error.scope == "account":
@@ -210,6 +267,16 @@ def _source_of(piece: Slice) -> tuple[str, str]:
 
 def _account_of(piece: Slice) -> tuple[str, str, str]:
     return (piece.client, piece.table.source, piece.account.account_id)
+
+
+def _judged_as(piece: Slice) -> tuple[str, ...]:
+    """What a report is judged for: one account where accounts have fields of their own."""
+    account = piece.account.account_id if SOURCES[piece.table.source].own_fields else ""
+    return (piece.client, piece.table.source, piece.table.grain, account)
+
+
+def _is_its_own(error: SourceError) -> bool:
+    return not isinstance(error, AuthError | AccessError | TransientError)
 
 
 def _batches(pieces: Sequence[Slice]) -> Iterator[list[Slice]]:

@@ -23,6 +23,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from connectors.base import Table
 from connectors.tables import ALL
 from flows.killpoints import reach
 from flows.warehouse import transaction
@@ -168,21 +169,32 @@ class CheckResult:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def load_models(sql_dir: Path) -> tuple[SqlModel, ...]:
+def load_models(
+    sql_dir: Path, tables: Sequence[Table] = ALL, own: Path | None = None
+) -> tuple[SqlModel, ...]:
     """Every model under ``sql_dir``, in an order in which each comes after what it reads.
 
-    Raises ModelError with a line for everything that is wrong in any file.
+    ``tables`` are the raw tables that there are. ``own`` is a folder with a user's own
+    models, under the same rules; they read those of ``sql_dir`` and are read by none
+    of them. Raises ModelError with a line for everything that is wrong in any file.
     """
     findings: list[str] = []
     models: dict[str, SqlModel] = {}
-    found = [path for layer in LAYERS for path in sorted((sql_dir / layer).glob("*.sql"))]
-    names = {f"{path.parent.name}.{path.stem}" for path in found}
-    for path in found:
-        model = _load_model(path, names | _sources(), findings)
-        if model is not None:
-            models[model.name] = model
-    for layer in LAYERS:
-        for path in sorted((sql_dir / layer).glob("*.yaml")):
+    known = _sources(tables)
+    found: dict[str, Path] = {}
+    for folder in (sql_dir, *([own] if own else ())):
+        named = {_name_of(path): path for path in _files_of(folder, "*.sql")}
+        for name in sorted(named.keys() & found.keys()):
+            findings.append(
+                f"{named[name]}: there is a {name} already, {found[name]}; call it otherwise"
+            )
+        found = named | found
+        known |= set(named)
+        for name, path in named.items():
+            model = _load_model(path, known, findings)
+            if model is not None and found[name] == path:
+                models[name] = model
+        for path in _files_of(folder, "*.yaml"):
             if not path.with_suffix(".sql").exists():
                 findings.append(f"{path}: there is no {path.stem}.sql beside it; remove or add it")
     if not found:
@@ -192,9 +204,16 @@ def load_models(sql_dir: Path) -> tuple[SqlModel, ...]:
     return tuple(models[name] for name in _order(models))
 
 
-def _sources() -> set[str]:
-    """The raw tables that the connectors declare."""
-    return {f"raw.{table.name}" for table in ALL}
+def _files_of(folder: Path, pattern: str) -> list[Path]:
+    return [path for layer in LAYERS for path in sorted((folder / layer).glob(pattern))]
+
+
+def _name_of(path: Path) -> str:
+    return f"{path.parent.name}.{path.stem}"
+
+
+def _sources(tables: Sequence[Table]) -> set[str]:
+    return {f"raw.{table.name}" for table in tables}
 
 
 def _load_model(path: Path, known: set[str], findings: list[str]) -> SqlModel | None:
@@ -528,19 +547,23 @@ def run_checks(
     connection: duckdb.DuckDBPyConnection,
     sql_dir: Path,
     models: Sequence[SqlModel] | None = None,
+    tables: Sequence[Table] = ALL,
+    own: Path | None = None,
 ) -> list[CheckResult]:
-    """Check what was built: what the models' YAML promises, then sql/checks.
+    """Check what was built: what the models' YAML promises, then sql/checks and the user's own.
 
     Every check comes back, whether it holds or not. Raises ModelError when a
     check itself is wrong.
     """
     if models is None:
-        models = load_models(sql_dir)
+        models = load_models(sql_dir, tables, own)
     results: list[CheckResult] = []
     by_name = {model.name: model for model in models}
     for model in models:
         results.extend(_check_model(connection, model, by_name))
-    results.extend(_run_check(connection, check) for check in load_checks(sql_dir, models))
+    for folder in (sql_dir, *([own] if own else ())):
+        checks = load_checks(folder, models, tables)
+        results.extend(_run_check(connection, check) for check in checks)
     return results
 
 
@@ -555,11 +578,13 @@ class SqlCheck:
     severity: Severity
 
 
-def load_checks(sql_dir: Path, models: Sequence[SqlModel]) -> tuple[SqlCheck, ...]:
+def load_checks(
+    sql_dir: Path, models: Sequence[SqlModel], tables: Sequence[Table] = ALL
+) -> tuple[SqlCheck, ...]:
     """The checks written by hand in ``sql_dir``/checks. Raises ModelError."""
     findings: list[str] = []
     checks: list[SqlCheck] = []
-    known = {model.name for model in models} | _sources()
+    known = {model.name for model in models} | _sources(tables)
     for path in sorted((sql_dir / "checks").glob("*.sql")):
         before = len(findings)
         sql = path.read_text(encoding="utf-8").strip()

@@ -10,7 +10,6 @@ from math import ceil
 
 from connectors.base import Account, DateWindow, Slice, SourceError, Table
 from connectors.registry import SOURCES
-from connectors.tables import is_wanted, tables_of
 from flows import readings
 from flows.project import Project
 from flows.settings import ConfigError
@@ -47,7 +46,7 @@ def plan_run(project: Project, found: Sequence[Found], as_of: date) -> list[Slic
         since = since or as_of - timedelta(days=FIRST_RUN_DAYS)
         for account in _enabled(one):
             restated = restatement_days(project, one.source, windows.get(account.account_id))
-            for table in _tables(project, one):
+            for table in project.tables_of(one.client, one.source):
                 read = ledgers[one.client].get((table.name, account.account_id), {})
                 # what the API keeps for a month only is not missing before it, every day anew
                 days, _ = within_retention(
@@ -76,19 +75,13 @@ def plan_backfill(
         ledger = ledgers.get(one.client, {})
         for account in _enabled(one):
             restated = restatement_days(project, one.source, windows.get(account.account_id))
-            for table in _tables(project, one):
+            for table in project.tables_of(one.client, one.source):
                 read = ledger.get((table.name, account.account_id), {})
                 # what describes the present is read once a day, whatever the days asked for
                 asked = window if table.is_daily else _yesterday(as_of)
                 days = days_to_backfill(asked, as_of, restated, read, force)
                 slices += _slices(one.client, table, account, days, as_of)
     return slices
-
-
-def _tables(project: Project, found: Found) -> list[Table]:
-    """The tables that the client reads of the source: the default ones and those it lists."""
-    names = project.client(found.client).sources[found.source].tables
-    return [table for table in tables_of(found.source) if is_wanted(table, names)]
 
 
 def _enabled(found: Found) -> Iterable[Account]:

@@ -11,9 +11,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from connectors.base import AccountSelection, Connection, Connector
+from connectors.base import AccountSelection, Connection, Connector, Table
 from connectors.registry import open_connector
+from connectors.reports import PREFIX
+from connectors.tables import ALL, is_wanted
 from flows.kpis import Kpi, load_kpis, sql_dir
+from flows.reports import report_problems, report_tables
 from flows.retries import CircuitBreaker
 from flows.settings import Client, ConfigError, Settings, Source, load_settings
 from flows.warehouse import Warehouse
@@ -35,6 +38,25 @@ class Project:
 
     def client(self, slug: str) -> Client:
         return next(client for client in self.settings.clients if client.slug == slug)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Every table that this configuration knows: those of Koers, then the user's own."""
+        return self.warehouse.tables
+
+    def tables_of(self, client: str, source: str) -> list[Table]:
+        """The tables that a client reads of a source: the default ones and those it lists."""
+        told = self.client(client).sources[source]
+        return [
+            table
+            for table in self.tables
+            if table.source == source
+            and (
+                is_wanted(table, told.tables)
+                if table.asks is None
+                else table.grain.removeprefix(PREFIX) in told.reports
+            )
+        ]
 
     def connector(self, client: Client, source: str) -> Connector:
         """The client's connector to a source; made once, shared between threads."""
@@ -76,6 +98,11 @@ class Connectors:
             self._known.clear()
 
 
+def all_tables(settings: Settings) -> tuple[Table, ...]:
+    """Every table that a configuration knows: those of Koers, then the user's own."""
+    return (*ALL, *report_tables(settings.reports.values()))
+
+
 @contextmanager
 def open_project(
     config_dir: Path, lock_wait_seconds: float = DEFAULT_LOCK_WAIT_SECONDS
@@ -83,8 +110,11 @@ def open_project(
     """Read the configuration; connectors are closed in the end. Raises ConfigError."""
     sql = sql_dir()
     kpis = load_kpis(sql)
-    settings = load_settings(config_dir, kpis)
-    warehouse = Warehouse(settings.warehouse, settings.landing, lock_wait_seconds)
+    settings = load_settings(config_dir, kpis, report_problems)
+    if settings.sql is not None:
+        kpis |= load_kpis(settings.sql, needs_any=False)
+    tables = all_tables(settings)
+    warehouse = Warehouse(settings.warehouse, settings.landing, lock_wait_seconds, tables)
     project = Project(config_dir, settings, kpis, sql, warehouse)
     try:
         yield project

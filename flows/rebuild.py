@@ -172,10 +172,12 @@ def _make(project: Project, made: Path, current: _Old | None, old: _Old | None) 
             _carry(connection, old)
         else:
             _remember_accounts(connection, warehouse.landing)
-        models = load_models(project.sql)
+        prepare(connection, project.tables)  # what is configured and not in the landing yet
+        models = load_models(project.sql, project.tables, project.settings.sql)
         readings.write_clients(connection, project.settings.clients)
         build(connection, models)
-        checks = run_checks(connection, project.sql, models)
+        own = project.settings.sql
+        checks = run_checks(connection, project.sql, models, project.tables, own)
         readings.write_checks(connection, checks)
         for check in checks:
             if not check.passed:

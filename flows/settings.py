@@ -8,7 +8,7 @@ database: secrets are references that are looked up only when asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +34,7 @@ __all__ = [
     "Model",
     "Mute",
     "Period",
+    "Report",
     "Route",
     "Schedule",
     "SecretRef",
@@ -46,6 +47,7 @@ __all__ = [
     "Tuning",
     "find_config",
     "load_settings",
+    "read_settings",
     "validate",
 ]
 
@@ -312,6 +314,30 @@ class Route(Model):
         return self.slack if isinstance(self.slack, SlackBot) else None
 
 
+class Report(Model):
+    """A table of the user's own, as it is written in koers.yaml; every client may ask for it.
+
+    ``query`` is of Google Ads, the rest of the others. ``lines`` are those of the
+    keys and of the items of lists, such as ``dimensions[1]``.
+    """
+
+    name: str
+    source: str
+    query: str = ""
+    dimensions: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    type: str = "web"
+    file: str = ""
+    line: int = 0
+    lines: dict[str, int] = {}
+
+
+# What is wrong with a report, as far as can be told without asking anybody: where in it, what, and
+# what is expected.
+ReportCheck = Callable[[Report], Sequence[tuple[str, str, str]]]
+
+
 class ClientSource(Model):
     """Which accounts of a source a client has: listed, or all under a manager."""
 
@@ -320,6 +346,7 @@ class ClientSource(Model):
     login_customer_id: str | None = None  # the client's, else that of koers.yaml
     since: date | None = None  # first day to load of this source, else the client's
     tables: tuple[str, ...] = ()  # grains to read besides the default ones; `all`: every one
+    reports: tuple[str, ...] = ()  # reports of koers.yaml to read as well
 
 
 class Client(Model):
@@ -436,6 +463,8 @@ class Settings(Model):
     sources: dict[str, Source] = {}
     routes: dict[str, Route] = {}
     smtp: Smtp | None = None
+    reports: dict[str, Report] = {}
+    sql: Path | None = None  # folder of the user's own models, beside those of Koers
     clients: tuple[Client, ...] = ()
     warnings: tuple[Finding, ...] = ()
 
@@ -476,21 +505,32 @@ def find_config(directory: Path) -> Path:
     return directory
 
 
-def load_settings(config_dir: Path, catalogue: Mapping[str, Kpi]) -> Settings:
+def load_settings(
+    config_dir: Path, catalogue: Mapping[str, Kpi], check_report: ReportCheck | None = None
+) -> Settings:
     """Read koers.yaml and clients/*.yaml below ``config_dir``.
 
-    Raises ConfigError with the findings of all files when any is an error.
+    ``catalogue`` are the KPIs of Koers; those of the folder that ``sql`` names are
+    known as well. Raises ConfigError with the findings of all files when any is
+    an error.
     """
     from flows.config_reader import read_config  # it builds the models of this module
 
-    settings, findings = read_config(find_config(config_dir), catalogue)
+    settings, findings = read_config(find_config(config_dir), catalogue, check_report)
     if settings is None:
         raise ConfigError(findings=findings)
     return settings
 
 
-def validate(config_dir: Path, catalogue: Mapping[str, Kpi] | None = None) -> list[Finding]:
-    """Every finding, errors and warnings, in the order of the files and their lines."""
+def read_settings(
+    config_dir: Path,
+    catalogue: Mapping[str, Kpi] | None = None,
+    check_report: ReportCheck | None = None,
+) -> tuple[Settings | None, list[Finding]]:
+    """The settings, None when any finding is an error, and every finding.
+
+    Errors and warnings are in the order of the files and their lines.
+    """
     from flows.config_reader import read_config
 
     broken: list[Finding] = []
@@ -499,4 +539,14 @@ def validate(config_dir: Path, catalogue: Mapping[str, Kpi] | None = None) -> li
             catalogue = load_kpis(sql_dir())
         except ConfigError as e:
             broken, catalogue = list(e.findings), {}
-    return broken + read_config(find_config(config_dir), catalogue)[1]
+    settings, findings = read_config(find_config(config_dir), catalogue, check_report)
+    return None if broken else settings, broken + findings
+
+
+def validate(
+    config_dir: Path,
+    catalogue: Mapping[str, Kpi] | None = None,
+    check_report: ReportCheck | None = None,
+) -> list[Finding]:
+    """Every finding; see `read_settings`."""
+    return read_settings(config_dir, catalogue, check_report)[1]

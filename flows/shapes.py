@@ -71,6 +71,10 @@ SearchConsoleTable = Literal[
     "default", "all", "site_day", "query_day", "page_day", "device_day", "country_day",
     "page_query_day", "discover_day", "news_day", "search_appearance_day",
 ]  # fmt: skip
+SearchType = Literal["web", "image", "video", "news", "discover", "googleNews"]
+# the name of a report becomes that of a table
+ReportName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
+Filters = dict[Text, list[Text] | Text]
 Quiet = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holidays"]
 
 
@@ -219,6 +223,40 @@ class Smtp(Shape):
     from_: Text = Field(alias="from", description="Sender, such as Koers <koers@example.nl>")
 
 
+class AdsReport(Shape):
+    """A table of your own: whatever a query of Google Ads selects."""
+
+    source: Literal["google_ads"] = Field(description="Which platform is asked")
+    query: Text = Field(
+        description="GAQL: SELECT … FROM … WHERE segments.date BETWEEN {start} AND {end}; without "
+        "days it is a table of the present",
+    )
+
+
+class Ga4Report(Shape):
+    """A table of your own: dimensions and metrics of GA4, by day."""
+
+    source: Literal["ga4"] = Field(description="Which platform is asked")
+    dimensions: list[Text] | Text | None = Field(
+        None, description="Names of the Data API, such as pageTitle; the date comes by itself"
+    )
+    metrics: list[Text] | Text = Field(description="Names of the Data API, such as sessions")
+    filter: Filters | None = Field(
+        None, description="Only rows with these values: {deviceCategory: [mobile, tablet]}"
+    )
+
+
+class SearchConsoleReport(Shape):
+    """A table of your own: clicks and impressions by dimensions of Search Console, by day."""
+
+    source: Literal["search_console"] = Field(description="Which platform is asked")
+    dimensions: list[Text] | Text | None = Field(
+        None, description="query, page, country, device; the date comes by itself"
+    )
+    type: SearchType = Field("web", description="Which search is meant")
+    filter: Filters | None = Field(None, description="Only rows with this value: {device: MOBILE}")
+
+
 class Tuning(Shape):
     """When a target counts as on track, and how long before its status changes."""
 
@@ -274,6 +312,12 @@ class KoersFile(Shape):
         None, description="Route that gets what cannot be sent over the one it was meant for"
     )
     tuning: Tuning | None = Field(None, description="For all clients that say nothing else")
+    reports: dict[ReportName, AdsReport | Ga4Report | SearchConsoleReport] | None = Field(
+        None, description="Tables of your own, by name; a client asks for them with `reports`"
+    )
+    sql: Text | None = Field(
+        None, description="Folder with SQL models of your own, laid out as sql/ of Koers"
+    )
     smtp: Smtp | None = None
 
 
@@ -289,6 +333,9 @@ class AdsAccounts(Shape):
     tables: list[AdsTable] | AdsTable | None = Field(
         None, description="Tables to read besides the default ones; `all`: every table"
     )
+    reports: list[ReportName] | ReportName | None = Field(
+        None, description="Reports of koers.yaml to read as well"
+    )
     since: Day | None = Field(None, description="First day to load of this source")
 
 
@@ -299,6 +346,9 @@ class Ga4Properties(Shape):
     tables: list[Ga4Table] | Ga4Table | None = Field(
         None, description="Tables to read besides the default ones; `all`: every table"
     )
+    reports: list[ReportName] | ReportName | None = Field(
+        None, description="Reports of koers.yaml to read as well"
+    )
     since: Day | None = Field(None, description="First day to load of this source")
 
 
@@ -308,6 +358,9 @@ class Sites(Shape):
     sites: list[Site] = Field(description="sc-domain:example.nl or https://www.example.nl/")
     tables: list[SearchConsoleTable] | SearchConsoleTable | None = Field(
         None, description="Tables to read besides the default ones; `all`: every table"
+    )
+    reports: list[ReportName] | ReportName | None = Field(
+        None, description="Reports of koers.yaml to read as well"
     )
     since: Day | None = Field(None, description="First day to load of this source")
 
@@ -525,10 +578,16 @@ CLIENT_SOURCE_SHAPES: dict[str, type[Shape]] = {
     "ga4": Ga4Properties,
     "search_console": Sites,
 }
+REPORT_SHAPES: dict[str, type[Shape]] = {
+    "google_ads": AdsReport,
+    "ga4": Ga4Report,
+    "search_console": SearchConsoleReport,
+}
 LOCALES: tuple[str, ...] = get_args(Locale)
 DIGESTS: tuple[str, ...] = get_args(Digest)
 NEWS: tuple[str, ...] = get_args(News)
 QUIET: tuple[str, ...] = get_args(Quiet)
+SEARCH_TYPES: tuple[str, ...] = get_args(SearchType)
 TABLES: dict[str, tuple[str, ...]] = {
     "google_ads": get_args(AdsTable),
     "ga4": get_args(Ga4Table),

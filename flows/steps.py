@@ -18,10 +18,13 @@ import pyarrow as pa
 from connectors.base import (
     Account,
     DateWindow,
+    RefusedReportError,
     Slice,
     SourceError,
+    Table,
 )
 from connectors.registry import SOURCES
+from connectors.reports import PREFIX
 from connectors.tables import tables_of
 from flows import folding, intake, readings
 from flows.alerts import news
@@ -39,6 +42,7 @@ from flows.views import verdicts_of, views_of
 from flows.warehouse import (
     LoadResult,
     WarehouseBusyError,
+    definition_conflict,
     record_accounts,
     record_load,
     transaction,
@@ -85,6 +89,38 @@ def fetch_slice(project: Project, piece: Slice) -> Landed:
     took = (landed.finished_at - landed.started_at).total_seconds()
     log.info("%s: %s rows, %.1f s", piece, f"{landed.rows:,}", took)
     return landed
+
+
+def check_report(project: Project, piece: Slice) -> None:
+    """Have an API judge what a user's table asks for. Raises RefusedReportError.
+
+    What else goes wrong is told by the reading itself.
+    """
+    connector = project.connector(project.client(piece.client), piece.table.source)
+    try:
+        project.breaker.check(piece)
+        connector.check(piece.table, piece.account)
+    except RefusedReportError as refused:
+        project.breaker.answered(piece)
+        name = piece.table.grain.removeprefix(PREFIX)
+        raise RefusedReportError(
+            f"the report {name}: {refused.message}",
+            reason=refused.reason,
+            request_id=refused.request_id,
+            hint=refused.hint,
+        ) from refused
+    except SourceError as error:
+        project.breaker.failed(piece, error)
+        log.debug("%s: could not be checked: %s", piece, error)
+    else:
+        project.breaker.answered(piece)
+
+
+def conflicting_reports(project: Project, tables: Sequence[Table]) -> dict[str, str]:
+    """By name the user's tables that were defined otherwise before, and how."""
+    with project.warehouse.open() as connection:
+        found = {table.name: definition_conflict(connection, table) for table in tables}
+    return {name: problem for name, problem in found.items() if problem is not None}
 
 
 @dataclass(frozen=True)
@@ -172,14 +208,15 @@ class Built:
 
 def build_models(project: Project) -> Built:
     """Build every SQL model in one transaction, then look for what cannot be true."""
-    models = load_models(project.sql)
+    models = load_models(project.sql, project.tables, project.settings.sql)
     path = project.warehouse.path
     if path.exists():  # the old marts stay until the new ones are in
         require_space(path.parent, path.stat().st_size, "build the models")
     with project.warehouse.open() as connection:
         readings.write_clients(connection, project.settings.clients)
         report = build(connection, models)
-        checks = tuple(run_checks(connection, project.sql, models))
+        own = project.settings.sql
+        checks = tuple(run_checks(connection, project.sql, models, project.tables, own))
         readings.write_checks(connection, checks)
     for check in checks:
         if not check.passed:

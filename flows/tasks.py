@@ -144,12 +144,14 @@ def _quiet_task(step: Callable[..., Any], run: Callable[..., Any]) -> Task[..., 
 
 TASKS: dict[Callable[..., Any], Task[..., Any]] = {
     steps.find_accounts: _fetching(steps.find_accounts),
+    steps.check_report: _fetching(steps.check_report),
     steps.fetch_slice: _fetching(steps.fetch_slice),
     plan.accounts_in_trouble: _writing(plan.accounts_in_trouble),
     steps.remember_accounts: _writing(steps.remember_accounts),
     plan.plan_run: _writing(plan.plan_run),
     plan.plan_backfill: _writing(plan.plan_backfill),
     steps.commit_slices: _writing(steps.commit_slices),
+    steps.conflicting_reports: _writing(steps.conflicting_reports),
     steps.take_in_landed: _writing(steps.take_in_landed),
     # asks the ECB once and briefly; takes the warehouse by itself
     rates.refresh_rates: _working(rates.refresh_rates),

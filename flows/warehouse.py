@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,7 +36,16 @@ from flows.database_file import (
 )
 from flows.database_file import WarehouseError as WarehouseError
 from flows.killpoints import reach
-from flows.landing import Landed, LandingError, found_again, now, put_off, sync
+from flows.landing import (
+    Landed,
+    LandingError,
+    Recorded,
+    condition_of,
+    found_again,
+    now,
+    put_off,
+    sync,
+)
 from flows.migrations import VERSION, Migration, pending, version_of
 
 log = logging.getLogger("koers")
@@ -94,6 +103,9 @@ WAYS_BACK = (
     "`koers rebuild` makes the warehouse anew from the landing, `koers restore FILE` puts a "
     "backup in its place (docs/recovery.md)"
 )
+NEW_NAME = (
+    "give the report another name, or its earlier definition back; what is stored stays as it is"
+)
 # a moment further from the clock than this is worth a word: the clock was set back
 CLOCK_SLACK = timedelta(minutes=5)
 
@@ -129,6 +141,7 @@ class Warehouse:
     path: Path
     landing: Path
     lock_wait_seconds: float = 20.0
+    tables: tuple[Table, ...] = ALL  # those that are there, empty or not, in every connection
 
     @property
     def exists(self) -> bool:
@@ -196,7 +209,7 @@ class Warehouse:
             try:
                 with telling_of_the_disk(self.path.parent):
                     confine(connection, self.landing)
-                    prepare(connection)
+                    prepare(connection, self.tables)
                     yield connection
             except duckdb.Error as error:
                 if "corrupt database file" in str(error).lower():
@@ -381,7 +394,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, steps: Sequence[Migration]) -
         log.info("version %d: %s", step.version, step.sentence)
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+def prepare(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table] = ALL) -> None:
     """Create what is missing of our own schemas and tables; data stays as it is.
 
     Where nothing is missing nothing is written: every step of a run opens the
@@ -393,7 +406,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
             f"this warehouse was made by a newer Koers (version {found}, this one knows "
             f"{VERSION}); install that one, or point `warehouse` to another file"
         )
-    missing = _missing(connection)
+    missing = _missing(connection, tables)
     if found is not None and not missing:
         return
     with transaction(connection):
@@ -403,7 +416,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute("insert into ops.version values (?, ?)", [VERSION, now()])
 
 
-def _missing(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _missing(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[str]:
     """The statements that create what is not there yet, in the order to run them."""
     schemas = {
         schema
@@ -430,24 +443,22 @@ def _missing(connection: duckdb.DuckDBPyConnection) -> list[str]:
     for ddl in (OPS_DDL, OUTBOX_DDL):
         if not all(("ops", name) in stored for name in _OPS_TABLE.findall(ddl)):
             found.append(ddl)
-    for table in ALL:
+    for table in tables:
+        if table.asks is not None:  # what somebody defines may differ from what is stored
+            continue
         kinds = {column.name: _ARROW_TO_SQL[column.type] for column in table.columns}
-        for place in ("raw", "history"):
-            there = stored.get((place, table.name))
-            if there is None:
-                columns = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
-                versions = ", observed_at timestamp, superseded_at timestamp"
-                found.append(
-                    f"create table {place}.{table.name} (client varchar, {columns}, "
-                    f"loaded_at timestamp{versions if place == 'history' else ''})"
-                )
-                continue
-            # columns that a newer Koers declares
-            found += [
-                f'alter table {place}.{table.name} add column if not exists "{name}" {kind}'
-                for name, kind in kinds.items()
-                if name not in there
-            ]
+        places = [place for place in ("raw", "history") if (place, table.name) in stored]
+        if len(places) < 2:
+            found += _creating(table, kinds)
+        # columns that a newer Koers declares
+        found += [
+            f'alter table {place}.{table.name} add column if not exists "{name}" {kind}'
+            for place in places
+            for name, kind in kinds.items()
+            if name not in stored[place, table.name]
+        ]
+    if own := [table for table in tables if table.asks is not None]:
+        found += _table_changes(connection, own)
     return found
 
 
@@ -458,6 +469,96 @@ def _has_macro(connection: duckdb.DuckDBPyConnection) -> bool:
     except duckdb.CatalogException:
         return False
     return True
+
+
+def add_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Create the raw and history tables that are missing, and the columns that they lack."""
+    for statement in _table_changes(connection, tables):
+        connection.execute(statement)
+
+
+def _table_changes(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[str]:
+    """The statements that make the stored tables hold what is declared, in the order to run them."""
+    stored: dict[str, dict[str, str]] = {}
+    for name, column, kind in connection.execute(
+        "select table_name, column_name, lower(data_type) from duckdb_columns() "
+        "where schema_name = 'raw' and database_name = current_database()"
+    ).fetchall():
+        stored.setdefault(name, {})[column] = kind
+    found: list[str] = []
+    for table in tables:
+        there = stored.get(table.name, {})
+        declared = {column.name: _ARROW_TO_SQL[column.type] for column in table.columns}
+        if there and _differs(table, there) is not None and not _holds_any(connection, table):
+            # as an earlier definition had it: nothing is lost
+            found += [f"drop table {place}.{table.name}" for place in ("raw", "history")]
+            there = {}
+        if not there:
+            found += _creating(table, declared)
+        elif _differs(table, there) is None:  # columns that a newer Koers or definition declares
+            found += [
+                f'alter table {place}.{table.name} add column "{name}" {declared[name]}'
+                for name in declared.keys() - there.keys()
+                for place in ("raw", "history")
+            ]
+    return found
+
+
+def _creating(table: Table, kinds: Mapping[str, str]) -> list[str]:
+    """The statements for a table and its history."""
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
+    row = f"client varchar, {columns}, loaded_at timestamp"
+    versions = "observed_at timestamp, superseded_at timestamp"
+    return [
+        f"create table if not exists raw.{table.name} ({row})",
+        f"create table if not exists history.{table.name} ({row}, {versions})",
+    ]
+
+
+def _holds_any(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    return any(
+        connection.execute(f"select 1 from {place}.{table.name} limit 1").fetchall()
+        for place in ("raw", "history")
+    )
+
+
+def _differs(table: Table, stored: Mapping[str, str]) -> str | None:
+    """Why a user's definition cannot go on with what is stored; None when it can.
+
+    ``stored`` are the SQL types by column. Columns may be added, but for those of the key.
+    """
+    if table.asks is None:
+        return None
+    ours = {name for name in stored if name in _OUR_COLUMNS}
+    declared = {column.name: _ARROW_TO_SQL[column.type] for column in table.columns}
+    if gone := sorted(stored.keys() - ours - declared.keys()):
+        return f"it no longer asks for {', '.join(gone)}"
+    if added := [name for name in table.key if name not in stored]:
+        return f"it splits rows by {', '.join(added)}, which those that are stored are not"
+    if other := sorted(name for name in declared.keys() & stored if declared[name] != stored[name]):
+        return f"{', '.join(other)} is of another type than what is stored"
+    return None
+
+
+def definition_conflict(connection: duckdb.DuckDBPyConnection, table: Table) -> str | None:
+    """Why a table that a user defined otherwise than before cannot go on; None when it can."""
+    if table.asks is None or not _holds_any(connection, table):
+        return None
+    problem = _differs(table, _columns_of(connection, table))
+    if problem is None:
+        earlier = [
+            condition
+            for (condition,) in connection.execute(
+                "select distinct metadata ->> 'condition' from ops.loads "
+                "where table_name = ? and outcome in ('loaded', 'empty') order by all",
+                [table.name],
+            ).fetchall()
+            if condition is not None and condition != condition_of(table)
+        ]
+        if earlier:
+            before = earlier[0] or "no condition"
+            problem = f"it asks for other rows than those that are stored ({before})"
+    return problem
 
 
 # --- the ledger -------------------------------------------------------------------------------
@@ -565,13 +666,19 @@ def replace_slice(connection: duckdb.DuckDBPyConnection, landed: Landed) -> Load
         return known
     landed = _in_order(connection, found_again(landed))
     piece, table = landed.slice, landed.slice.table
+    if table.asks is not None:  # perhaps of a report that the configuration no longer has
+        add_tables(connection, [table])
+        problem = definition_conflict(connection, table)
+        # what is in the landing was in order when it was read
+        if problem is not None and not isinstance(table.asks, Recorded):
+            raise RefusedSliceError(f"{piece}: {problem}; not stored; {NEW_NAME}")
     raw, history = f"raw.{table.name}", f"history.{table.name}"
     stored = _data_columns(connection, table)
     added, lacking = _drift(landed, stored)
     names = [f'"{name}"' for name in (*stored, *added)]
     scope, values = _scope_of(piece)
     moment = landed.finished_at
-    same_key = " and ".join(f"old.{c} = new.{c}" for c in table.key)
+    same_key = " and ".join(f'old."{c}" = new."{c}"' for c in table.key)
     same_row = " and ".join(f"old.{c} is not distinct from new.{c}" for c in names)
     columns = ", ".join(names)
     arriving = ", ".join(
@@ -693,13 +800,19 @@ def _data_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[s
     """The columns that hold what a platform said, with their SQL types, in order."""
     return {
         name: kind
-        for name, kind in connection.execute(
+        for name, kind in _columns_of(connection, table).items()
+        if name not in ("client", "loaded_at")
+    }
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    return dict(
+        connection.execute(
             "select column_name, lower(data_type) from duckdb_columns() where schema_name = 'raw' "
             "and database_name = current_database() and table_name = ? order by column_index",
             [table.name],
         ).fetchall()
-        if name not in ("client", "loaded_at")
-    }
+    )
 
 
 def _drift(landed: Landed, stored: dict[str, str]) -> tuple[dict[str, str], set[str]]:
@@ -771,13 +884,14 @@ def _refuse_bad_rows(connection: duckdb.DuckDBPyConnection, landed: Landed) -> N
         ).fetchall()[0][0]
         if bad:
             raise RefusedSliceError(f"{piece}: {bad} of {stored} rows have {rule}; not stored")
-    key = ", ".join(table.key)
+    key = ", ".join(f'"{name}"' for name in table.key)
     twice = connection.execute(
         f"select {key}, count(*) from staged group by {key} having count(*) > 1 limit 1"
     ).fetchall()
     if twice:
         raise RefusedSliceError(
-            f"{piece}: the key ({key}) = {twice[0][:-1]} occurs {twice[0][-1]} times; not stored"
+            f"{piece}: the key ({', '.join(table.key)}) = {twice[0][:-1]} occurs "
+            f"{twice[0][-1]} times; not stored"
         )
 
 
@@ -787,7 +901,7 @@ _IMPOSSIBLE = 1e17
 
 def _rules_of(table: Table, piece: Slice) -> list[tuple[str, str]]:
     account = piece.account.account_id.replace("'", "''")
-    rules = [(f"no {name}", f"{name} is null") for name in table.key]
+    rules = [(f"no {name}", f'"{name}" is null') for name in table.key]
     rules.append(("another account's id", f"account_id <> '{account}'"))
     if table.is_daily:
         rules.append(
@@ -799,12 +913,16 @@ def _rules_of(table: Table, piece: Slice) -> list[tuple[str, str]]:
     for column in table.columns:
         if column.type == pa.float64():
             rules.append((f"a {column.name} that is no number", f'not isfinite("{column.name}")'))
-        if column.type == pa.int64():
+        if column.type == pa.int64() and column.is_count:
             rules.append((f"a negative {column.name}", f'"{column.name}" < 0'))
         if column.type in (pa.float64(), pa.int64()):
             impossible = f'abs("{column.name}"::double) >= {_IMPOSSIBLE}'
             rules.append((f"an impossible {column.name}", impossible))
-    measures = [f'"{c.name}"' for c in table.columns if c.type in (pa.float64(), pa.int64())]
+    measures = [
+        f'"{c.name}"'
+        for c in table.columns
+        if c.type in (pa.float64(), pa.int64()) and c.is_count and c.name not in table.key
+    ]
     if table.is_daily and measures and not table.is_log:
         # totals would come out too low, and look complete
         rules.append(("no figures at all", " and ".join(f"{name} is null" for name in measures)))

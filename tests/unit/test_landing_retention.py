@@ -15,7 +15,7 @@ import pytest
 
 from connectors.base import Account, AccountSelection, DateWindow, Reply, Slice, Table
 from connectors.tables import GSC_SITE_DAY
-from flows import folding, landing, loading, plan, steps, warehouse
+from flows import folding, landing, loading, steps, warehouse
 from flows.intake import commit_landed
 from flows.landing import land, landing_files
 from flows.pipeline import DirectEngine, run_daily
@@ -62,6 +62,8 @@ class Site:
 
     def accounts(self, selection: AccountSelection) -> list[Account]:
         return [Account("search_console", site, "The shop") for site in selection.ids]
+
+    def check(self, table: Table, account: Account) -> None: ...
 
     def fetch(self, table: Table, account: Account, window: DateWindow) -> Reply:
         rows = [self._row(account, day) for day in window.days]
@@ -134,7 +136,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     for module in (landing, loading, steps, folding, warehouse):
         monkeypatch.setattr(module, "now", clock.now)
-    monkeypatch.setattr(plan, "tables_of", lambda _: (GSC_SITE_DAY,))
+    monkeypatch.setattr(Project, "tables_of", lambda *_: [GSC_SITE_DAY])
     return clock
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +15,12 @@ from connectors.tables import (
     ADS_CAMPAIGN_DAY,
     ADS_CHANGE_EVENT,
     ADS_CONVERSION_ACTION,
+    ALL,
     GSC_SITE_DAY,
 )
 from flows.landing import now
 from flows.plan import Found, estimates, plan_backfill, plan_run, restatement_days
+from flows.project import Project
 from flows.settings import Client, ClientSource, Source
 from flows.warehouse import LoadResult, Warehouse, record_load
 
@@ -35,11 +38,14 @@ def project(tmp_path: Path) -> Any:
         since=date(2026, 7, 1),
         sources={"google_ads": ClientSource(discover=True), "search_console": ClientSource()},
     )
-    return SimpleNamespace(
+    made = SimpleNamespace(
         client=lambda slug: client,
         settings=SimpleNamespace(sources={}),
+        tables=ALL,
         warehouse=Warehouse(tmp_path / "koers.duckdb", tmp_path / "landing"),
     )
+    made.tables_of = partial(Project.tables_of, made)
+    return made
 
 
 def read_whole(project: Any, account: Account, as_of: date = AS_OF) -> None:

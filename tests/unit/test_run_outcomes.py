@@ -100,6 +100,8 @@ def test_check_finds_an_account_that_is_listed_and_yet_refuses(
                 raise SourceError("User doesn't have permission", scope="account")
             return Reply(iter(()))
 
+        def check(self, table: object, account: Account) -> None: ...
+
     accounts = (Account("google_ads", "1111111111"), Account("google_ads", "4444444444"))
     monkeypatch.setattr(
         checkup.steps, "find_accounts", lambda _, slug, source: Found(slug, source, accounts)

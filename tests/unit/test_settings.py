@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from babel.numbers import list_currencies
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
@@ -82,6 +82,7 @@ def test_the_designs_example_becomes_models(tmp_path: Path) -> None:
         "login_customer_id": "1000000002",
         "since": None,
         "tables": (),
+        "reports": (),
     }
     assert ctr.where == {
         "source": ("google_ads",),
@@ -991,6 +992,8 @@ def test_currencies_are_those_of_cldr() -> None:
 
 @profile(deadline=None, max_examples=60)
 @given(st.text(max_size=30), st.sampled_from(["goal", "period", "where", "plan", "kpi", "measure"]))
+@example("!", "goal")
+@example("!", "period")
 def test_nothing_in_a_target_breaks_the_reader(
     tmp_path_factory: pytest.TempPathFactory, text: str, key: str
 ) -> None:

@@ -153,6 +153,8 @@ class FakeConnector:
             return Account(self.source, account, status="refused", problem=problem)
         return Account(self.source, account, currency_code="EUR")
 
+    def check(self, table: Table, account: Account) -> None: ...
+
     def fetch(self, table: Table, account: Account, window: DateWindow) -> Reply:
         platform, name = self.platform, account.account_id
         platform.asked.append((table.name, name, window))
@@ -289,7 +291,9 @@ class Days(RuleBasedStateMachine):
         self.stack.enter_context(
             patch.object(landing, "now", lambda: real_now() + self.clock_offset)
         )
-        self.stack.enter_context(patch.object(plan, "tables_of", tables_of))
+        self.stack.enter_context(
+            patch.object(Project, "tables_of", lambda _, __, source: tables_of(source))
+        )
         # what is built from the rows has tests of its own
         self.stack.enter_context(patch.object(rebuild, "build"))
         self.stack.enter_context(patch.object(rebuild, "run_checks", return_value=[]))
