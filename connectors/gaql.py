@@ -61,7 +61,7 @@ def read_gaql(text: str) -> Gaql:
     if "LIMIT" in clauses:
         raise GaqlError(
             "has a LIMIT, which would cut every request off at another place",
-            "leave it out: a table holds all rows",
+            "leave it out: a table holds all rows (changes need one: `tables: [change_event]`)",
         )
     if "PARAMETERS" in clauses:
         raise GaqlError("has PARAMETERS, which change what the answer means", "leave them out")

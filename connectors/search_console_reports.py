@@ -82,7 +82,7 @@ def _problems(definition: Definition) -> Iterator[Problem]:
             yield Problem(
                 place,
                 "Google tells searchAppearance by itself alone, without dates and others",
-                f"expected {', '.join(DIMENSIONS)}",
+                f"expected {', '.join(DIMENSIONS)}; `tables: [search_appearance_day]` has it",
             )
         elif name == "hour":
             yield Problem(place, "hours are told for the last days alone", "leave it out")

@@ -222,6 +222,26 @@ def test_google_ads_is_asked_to_validate_only_as_its_protos_have_it() -> None:
             },
         ),
         (
+            # an id that has a slash of its own is no resource name
+            "SELECT segments.product_item_id, metrics.clicks FROM shopping_performance_view",
+            {
+                "customer": {"id": "3333333333"},
+                "shoppingPerformanceView": {
+                    "resourceName": "customers/3333333333/shoppingPerformanceView"
+                },
+                "segments": {"productItemId": "thee/groen"},
+                "metrics": {"clicks": "7"},
+            },
+            {
+                "account_id": "3333333333",
+                "shopping_performance_view_resource_name": (
+                    "customers/3333333333/shoppingPerformanceView"
+                ),
+                "product_item_id": "thee/groen",
+                "clicks": 7,
+            },
+        ),
+        (
             "SELECT geo_target_constant.name FROM geo_target_constant",
             {"geoTargetConstant": {"resourceName": "geoTargetConstants/2528", "name": "Nederland"}},
             {
