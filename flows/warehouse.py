@@ -478,7 +478,7 @@ def add_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -
 
 
 def _table_changes(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[str]:
-    """The statements that make the stored tables hold what is declared, in the order to run them."""
+    """The statements after which the stored tables hold what is declared, in their order."""
     stored: dict[str, dict[str, str]] = {}
     for name, column, kind in connection.execute(
         "select table_name, column_name, lower(data_type) from duckdb_columns() "
