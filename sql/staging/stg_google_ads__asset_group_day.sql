@@ -16,7 +16,7 @@ select
     -- measures
     impressions,
     clicks,
-    cast(cost_micros * 0.000001 as decimal(38, 6)) as cost,
+    cast(cost_micros * 0.000001 as decimal(18, 6)) as cost,
     conversions,
     try_cast(conversions_value as decimal(38, 6)) as conversions_value,
     -- ledger
