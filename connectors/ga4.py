@@ -78,6 +78,7 @@ from connectors.google_credentials import (
     seconds_to_midnight,
     who,
 )
+from connectors.memory import give_back
 
 SCOPES = ("https://www.googleapis.com/auth/analytics.readonly",)
 HOST = "analyticsdata.googleapis.com"
@@ -338,8 +339,9 @@ class GA4:
         money is in its reporting currency. ``metadata`` holds what the API said
         about sampling, thresholding, truncation and data loss to "(other)", and
         the property's quota after the last page. Of a table by week or month the
-        periods are asked for that end on a day of ``window``. All pages are read before the
-        first batch appears, because rows that shift between pages spoil them all.
+        periods are asked for that end on a day of ``window``. Pages are passed on
+        one by one, so that memory is that of one page; where rows shift between
+        pages, which spoils them all, TransientError is raised after batches were given.
         """
         report = _report_of(table)
         reply = Reply(batches=iter(()))
@@ -356,51 +358,67 @@ class GA4:
         self, reply: Reply, report: Report, table: Table, account: Account, window: DateWindow
     ) -> Iterator[pa.RecordBatch]:
         reply.announced_rows = 0
-        answers = self._pages(reply, report, account, window)
-        if (
-            window.start != window.end
-            and not report.period
-            and any(_has_undated_rows(a, report) for a in answers)
-        ):
-            # So many rows that GA4 folded days into "(other)": ask for each day by itself.
-            reply.announced_rows = 0
-            reply.metadata["read_by_day"] = True
-            answers = [
-                answer
-                for day in window.days
-                for answer in self._pages(reply, report, account, DateWindow(day, day))
-            ]
-        for answer in answers:
+        given = False
+        for answer in self._pages(reply, report, account, window):
+            if (
+                window.start != window.end
+                and not report.period
+                and _has_undated_rows(answer, report)
+            ):
+                if given:
+                    # "(other)" sorts before any date; elsewhere the order is not what was asked for
+                    raise TransientError(
+                        "GA4 gave rows without a day after rows with one",
+                        reason="rows_out_of_order",
+                        hint="fewer days are read at a time",
+                    )
+                break
             if answer.rows:
-                yield _to_batch(answer, report, table, account)
+                batch = _to_batch(answer, report, table, account)
+                del answer  # of two pages at a time nobody needs the memory
+                given = True
+                yield batch
+                del batch
+        else:
+            return
+        # So many rows that GA4 folded days into "(other)": ask for each day by itself.
+        reply.announced_rows = 0
+        reply.metadata["read_by_day"] = True
+        for day in window.days:
+            for answer in self._pages(reply, report, account, DateWindow(day, day)):
+                if answer.rows:
+                    yield _to_batch(answer, report, table, account)
 
     def _pages(
         self, reply: Reply, report: Report, account: Account, window: DateWindow
-    ) -> list[_Answer]:
+    ) -> Iterator[_Answer]:
+        """Yield page after page; what they announce is added to the reply's at the end."""
         request = _request(report, account.account_id, window, self._page_rows)
-        answers: list[_Answer] = []
-        read = 0
-        while True:
+        announced: int | None = None
+        read = pages = 0
+        while announced is None or read < announced:
             request.offset = read
             answer, request_id = self._ask(request, account.account_id)
             answer.window = window
             if request_id:
                 reply.request_ids.append(request_id)
             _note(reply.metadata, answer)
-            announced = answers[0].row_count if answers else answer.row_count
+            announced = answer.row_count if announced is None else announced
             read += answer.rows
-            answers.append(answer)
+            pages += 1
             changed = answer.row_count != announced or read > announced
             if changed or (answer.rows == 0 and read < announced):
                 raise TransientError(
                     f"GA4 announced {announced} rows, then {answer.row_count}, "
-                    f"and gave {read} up to page {len(answers)}",
+                    f"and gave {read} up to page {pages}",
                     reason="rows_changed_while_paging",
                     hint="the slice is read again from its first page",
                 )
-            if read == announced:
-                reply.announced_rows = (reply.announced_rows or 0) + announced
-                return answers
+            yield answer
+            del answer
+            if read < announced:
+                give_back()  # gRPC and the decoder leave pieces; they would pile up page by page
+        reply.announced_rows = (reply.announced_rows or 0) + announced
 
     # --- what can be asked --------------------------------------------------------------------
 

@@ -110,9 +110,11 @@ def land(piece: Slice, reply: Reply, folder: Path, started_at: datetime) -> Land
             if first is not None:
                 writer.write_batch(first)
                 rows = first.num_rows
+            del first  # before the next is read: a batch may be a page of 250,000 rows
             for batch in batches:
                 writer.write_batch(batch)
                 rows += batch.num_rows
+                del batch
             landed = Landed(
                 slice=piece,
                 path=partial,

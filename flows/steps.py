@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-
 from connectors.base import (
     Account,
     DateWindow,
@@ -23,6 +21,7 @@ from connectors.base import (
     SourceError,
     Table,
 )
+from connectors.memory import give_back
 from connectors.registry import SOURCES
 from connectors.reports import PREFIX
 from connectors.tables import tables_of
@@ -146,7 +145,7 @@ def commit_slices(project: Project, pieces: Sequence[Landed | Failed]) -> list[L
     Raises DiskFullError before anything is changed when it may not fit.
     """
     results: list[LoadResult] = []
-    pa.default_memory_pool().release_unused()  # what fetching them took: it is DuckDB's turn now
+    give_back()  # what fetching them took: it is DuckDB's turn now
     landed = [piece for piece in pieces if isinstance(piece, Landed)]
     require_space_for(landed, project.warehouse.path.parent)
     with project.warehouse.open() as connection:

@@ -678,61 +678,39 @@ def replace_slice(connection: duckdb.DuckDBPyConnection, landed: Landed) -> Load
     names = [f'"{name}"' for name in (*stored, *added)]
     scope, values = _scope_of(piece)
     moment = landed.finished_at
-    same_key = " and ".join(f'old."{c}" = new."{c}"' for c in table.key)
-    same_row = " and ".join(f"old.{c} is not distinct from new.{c}" for c in names)
     columns = ", ".join(names)
     arriving = ", ".join(
         f'null::{stored[name]} as "{name}"' if name in lacking else f'"{name}"'
         for name in (*stored, *added)
     )
 
+    # a view: a slice may be larger than what the database may take of the memory
+    connection.execute(
+        f"create or replace temp view staged as select {arriving} "
+        f"from read_parquet({_text(str(landed.path))})"
+    )
     try:
-        connection.execute(
-            f"create or replace temp table staged as select {arriving} from read_parquet(?)",
-            [str(landed.path)],
-        )
-    except duckdb.Error as error:
-        if is_disk_full(error):
-            raise
-        raise LandingError(f"{landed.path} cannot be read: {_one_line(error)}") from error
-    try:
-        _refuse_bad_rows(connection, landed)
+        _refuse_bad_rows(connection, landed, columns)
         with transaction(connection):
             for name, kind in added.items():
                 log.warning("%s has a new column %s, which is taken along", piece, name)
                 for place in (raw, history):
                     connection.execute(f'alter table {place} add column "{name}" {kind}')
-            connection.execute(
-                f"create or replace temp table superseded as select old.* from {raw} as old "
-                f"where {scope} and not exists "
-                f"(select 1 from staged as new where {same_key} and {same_row})",
-                values,
-            )
-            superseded = _count(connection, "superseded")
-            if superseded:
-                connection.execute(
-                    f"insert into {history} "
-                    f"(client, {columns}, loaded_at, observed_at, superseded_at) "
-                    f"select client, {columns}, loaded_at, loaded_at, ? from superseded",
-                    [moment],
-                )
-                connection.execute(
-                    f"delete from {raw} as old where {scope} and exists "
-                    f"(select 1 from superseded as new where {same_key})",
-                    values,
-                )
-                reach("deleted")
-            before = connection.execute(
-                f"select count(*) from {raw} as old where {scope}", values
-            ).fetchall()[0][0]
-            changed = landed.rows - before
+            before = _count(connection, f"{raw} as old where {scope}", values)
+            superseded = _supersede(connection, piece, columns, moment) if before else 0
+            kept = before - superseded
+            changed = landed.rows - kept
             if changed:
+                but_known = ""
+                if kept:
+                    but_known = (
+                        f"anti join (select hash({columns}) as row_hash from {raw} as old "
+                        f"where {scope}) as kept on kept.row_hash = hash({columns})"
+                    )
                 connection.execute(
                     f"insert into {raw} (client, {columns}, loaded_at) "
-                    f"select ?, {', '.join(f'new.{c}' for c in names)}, ? "
-                    "from staged as new where not exists "
-                    f"(select 1 from {raw} as old where {scope} and {same_key})",
-                    [piece.client, moment, *values],
+                    f"select ?, {columns}, ? from staged {but_known}",
+                    [piece.client, moment, *(values if kept else ())],
                 )
             result = LoadResult(
                 slice=piece,
@@ -754,9 +732,39 @@ def replace_slice(connection: duckdb.DuckDBPyConnection, landed: Landed) -> Load
             reach("before commit")
         reach("committed")
     finally:
-        connection.execute("drop table if exists staged")
-        connection.execute("drop table if exists superseded")
+        connection.execute("drop view if exists staged")
     return result
+
+
+def _supersede(
+    connection: duckdb.DuckDBPyConnection, piece: Slice, columns: str, moment: datetime
+) -> int:
+    """Move the stored rows that are not in ``staged`` as they are to history; gives how many.
+
+    Rows are told apart by their hash: comparing every column of a large slice takes more memory
+    than there is. Two versions of a row share one once in 2^64.
+    """
+    raw, history = f"raw.{piece.table.name}", f"history.{piece.table.name}"
+    scope, values = _scope_of(piece)
+    connection.execute(
+        f"create or replace temp table superseded as select old.rowid as id from {raw} as old "
+        f"anti join (select hash({columns}) as row_hash from staged) as new "
+        f"on new.row_hash = hash({columns}) where {scope}",
+        values,
+    )
+    superseded = _count(connection, "superseded")
+    if superseded:
+        gone = f"from {raw} where rowid in (select id from superseded)"
+        connection.execute(
+            f"insert into {history} "
+            f"(client, {columns}, loaded_at, observed_at, superseded_at) "
+            f"select client, {columns}, loaded_at, loaded_at, ? {gone}",
+            [moment],
+        )
+        connection.execute(f"delete {gone}")
+        reach("deleted")
+    connection.execute("drop table superseded")
+    return superseded
 
 
 def _known_load(connection: duckdb.DuckDBPyConnection, landed: Landed) -> LoadResult | None:
@@ -864,27 +872,44 @@ def _scope_of(piece: Slice) -> tuple[str, list[Any]]:
     return scope, values
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    counted: int = connection.execute(f"select count(*) from {table}").fetchall()[0][0]
+def _count(connection: duckdb.DuckDBPyConnection, rows: str, values: Sequence[Any] = ()) -> int:
+    counted: int = connection.execute(f"select count(*) from {rows}", values).fetchall()[0][0]
     return counted
 
 
-def _refuse_bad_rows(connection: duckdb.DuckDBPyConnection, landed: Landed) -> None:
-    """Check a slice before anything is touched. Raises RefusedSliceError with what was found."""
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _refuse_bad_rows(connection: duckdb.DuckDBPyConnection, landed: Landed, columns: str) -> None:
+    """Check a slice, in one scan of all its ``columns``, before anything is touched.
+
+    Raises RefusedSliceError with what was found, and LandingError where the file cannot be read.
+    """
     piece, table = landed.slice, landed.slice.table
-    stored = _count(connection, "staged")
+    rules = _rules_of(table, piece)
+    key = ", ".join(f'"{name}"' for name in table.key)
+    # as many hashes as rows prove that the key is unique; fewer are looked at exactly
+    counts = ["count(*)", f"count(distinct hash({key}))", f"bit_xor(hash({columns}))"]
+    counts += [f"count(*) filter (where {condition})" for _, condition in rules]
+    try:
+        stored, keys, _, *bad = connection.execute(
+            f"select {', '.join(counts)} from staged"
+        ).fetchall()[0]
+    except duckdb.Error as error:
+        if is_disk_full(error):
+            raise
+        raise LandingError(f"{landed.path} cannot be read: {_one_line(error)}") from error
     if stored != landed.rows or landed.announced_rows not in (None, landed.rows):
         raise RefusedSliceError(
             f"{piece}: {stored} rows arrived, the API announced {landed.announced_rows}; "
             "the slice is incomplete, run again"
         )
-    for rule, condition in _rules_of(table, piece):
-        bad = connection.execute(
-            f"select count(*) from staged where {condition}",
-        ).fetchall()[0][0]
-        if bad:
-            raise RefusedSliceError(f"{piece}: {bad} of {stored} rows have {rule}; not stored")
-    key = ", ".join(f'"{name}"' for name in table.key)
+    for (rule, _), found in zip(rules, bad, strict=True):
+        if found:
+            raise RefusedSliceError(f"{piece}: {found} of {stored} rows have {rule}; not stored")
+    if keys == stored:
+        return
     twice = connection.execute(
         f"select {key}, count(*) from staged group by {key} having count(*) > 1 limit 1"
     ).fetchall()

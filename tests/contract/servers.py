@@ -11,7 +11,7 @@ import json
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -88,11 +88,12 @@ class GrpcCall:
 class GrpcAnswer:
     """Serialized messages, then a status. A unary method answers with one message.
 
+    An iterator of messages is for a single call.
     ``trailers`` is the trailing metadata (names in ``-bin`` take bytes).
     ``cut`` breaks the connection after the messages instead of ending the call.
     """
 
-    messages: tuple[bytes, ...] = ()
+    messages: Iterable[bytes] = ()
     status: grpc.StatusCode = grpc.StatusCode.OK
     details: str = ""
     trailers: tuple[tuple[str, str | bytes], ...] = ()

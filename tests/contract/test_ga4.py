@@ -161,6 +161,16 @@ def test_a_report_is_read_page_after_page_until_the_announced_count(transport: T
     assert reply.metadata["pages"] == 3
 
 
+def test_a_page_is_passed_on_before_the_next_is_asked_for() -> None:
+    def answer(request: Any) -> dict[str, Any]:
+        return report(*EVENTS[request.offset : request.offset + request.limit], count=5)
+
+    with google("grpc", answer) as server, server.open(page_rows=2) as connector:
+        batches = connector.fetch(tables.GA4_KEY_EVENT_DAY, ACCOUNT, WINDOW).batches
+        assert next(batches).num_rows == 2
+        assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("then", [4, 6])
 def test_a_count_that_changes_between_pages_spoils_the_slice(then: int) -> None:
     def answer(request: Any) -> dict[str, Any]:
@@ -325,6 +335,18 @@ def test_days_that_ga4_folded_into_other_are_asked_for_one_by_one() -> None:
         (2, "event 1", 5.0),
     ]
     assert reply.announced_rows == 3
+
+
+def test_rows_without_a_day_on_a_later_page_are_read_in_smaller_parts() -> None:
+    def answer(request: Any) -> dict[str, Any]:
+        rows = (*EVENTS[:2], ("(other)", "(other)", "(other)", "9"))
+        return report(*rows[request.offset : request.offset + request.limit], count=3)
+
+    with google("grpc", answer) as server:
+        told = refused(server, page_rows=2)
+    assert isinstance(told, TransientError)
+    assert told.scope == "slice"
+    assert told.retry_after_seconds is None  # the flow then halves the window
 
 
 # --- decoding ---------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from connectors.base import Account, DateWindow, Reply, Slice, Table
-from connectors.tables import GSC_QUERY_DAY, GSC_SITE_DAY
+from connectors.tables import ADS_CAMPAIGN_DAY, GSC_QUERY_DAY, GSC_SITE_DAY
 from flows.database_file import write_ahead_log
 from flows.landing import Landed, land, now, read_description, remove_unfinished
 from flows.readings import read_as_of
@@ -434,3 +435,34 @@ def test_a_slice_of_long_names_fits_into_the_memory_that_there_is(warehouse: War
         result = replace_slice(connection, landed(warehouse, more, GSC_QUERY_DAY))
 
     assert (result.rows_changed, result.rows_superseded) == (10_000, 10_000)
+
+
+def test_a_slice_of_many_rows_is_replaced_within_little_memory(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # what 64 MB are to 200,000 rows of campaigns, 128 MB are to a million
+    monkeypatch.setattr("flows.warehouse.MEMORY_MB", 64)
+    number = pa.array(range(200_000))
+    piece = Slice("shop", ADS_CAMPAIGN_DAY, Account("google_ads", "1"), DateWindow(FIRST, FIRST))
+
+    def read(more: int) -> Landed:
+        columns = {
+            field.name: pc.add(number, more).cast(field.type) for field in ADS_CAMPAIGN_DAY.schema
+            if field.name not in ("account_id", "date_day", "campaign_id")
+        }  # fmt: skip
+        columns |= {
+            "account_id": pa.repeat("1", len(number)),
+            "date_day": pa.repeat(pa.scalar(FIRST), len(number)),
+            "campaign_id": number.cast(pa.string()),
+        }
+        columns = {name: columns[name] for name in ADS_CAMPAIGN_DAY.schema.names}
+        batch = pa.RecordBatch.from_pydict(columns, schema=ADS_CAMPAIGN_DAY.schema)
+        return land(piece, Reply(iter([batch])), warehouse.landing, now())
+
+    with warehouse.open() as connection:
+        replace_slice(connection, read(0))
+        same = replace_slice(connection, read(0))
+        other = replace_slice(connection, read(1))
+
+    assert (same.rows_changed, same.rows_superseded) == (0, 0)
+    assert (other.rows_changed, other.rows_superseded) == (200_000, 200_000)
