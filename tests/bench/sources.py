@@ -26,7 +26,7 @@ WAYS = {
     "koers": (MILLION, 3),
     "koers-table": (MILLION, 3),
     "arrow": (100_000, 2),
-    "dlt": (100_000, 2),
+    "dlt": (100_000, 1),
     "executemany": (10_000, 1),
 }
 SEARCH_CONSOLE = {"arrow": (200_000, 2), "dlt": (200_000, 1), "executemany": (50_000, 1)}
