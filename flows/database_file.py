@@ -50,6 +50,11 @@ def require_space(folder: Path, needed_bytes: int, purpose: str) -> None:
         )
 
 
+def is_damaged(error: BaseException) -> bool:
+    """True where DuckDB finds that a block of its file is not what it wrote."""
+    return "corrupt database file" in str(error).lower()
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error of DuckDB or of the system says that there is no room left."""
     if isinstance(error, OSError):

@@ -25,6 +25,7 @@ from sqlglot.errors import SqlglotError
 
 from connectors.base import Table
 from connectors.tables import ALL
+from flows.database_file import is_damaged
 from flows.killpoints import reach
 from flows.warehouse import transaction
 from flows.yaml_loader import load_yaml
@@ -522,6 +523,8 @@ def _build_model(
         if model.materialized == "table":
             rows = connection.execute(f"select count(*) from {quoted}").fetchall()[0][0]
     except duckdb.Error as e:
+        if is_damaged(e):  # not the model's doing: the warehouse says what to do
+            raise
         raise ModelError(
             f"{model.path}: {model.name} cannot be built: {e}\n"
             "Nothing was changed: the models of the last good build are still there."

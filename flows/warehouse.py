@@ -28,6 +28,7 @@ from flows.database_file import (
     DiskFailedError,
     DiskFullError,
     copy_whole,
+    is_damaged,
     is_disk_full,
     of_the_disk,
     stamped,
@@ -212,7 +213,7 @@ class Warehouse:
                     prepare(connection, self.tables)
                     yield connection
             except duckdb.Error as error:
-                if "corrupt database file" in str(error).lower():
+                if is_damaged(error):
                     raise WarehouseError(
                         f"{self.path} is damaged: {_one_line(error)}\n{WAYS_BACK}"
                     ) from error
