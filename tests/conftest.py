@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -16,3 +17,12 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect-home")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """A command that ran in this process and was to be quiet silences nobody after it."""
+    log = logging.getLogger("koers")
+    level = log.level
+    yield
+    log.setLevel(level)

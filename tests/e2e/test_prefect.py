@@ -69,7 +69,7 @@ def test_marts_evaluations_and_messages_are_the_same_with_and_without_prefect(
         return project.rows(
             "select columns(c -> c not in ('known_at', 'run_id', 'details')), "
             # each call has a request id of its own
-            "regexp_replace(details::varchar, '\\[request [^]]*\\]', '') "
+            "regexp_replace(details::varchar, '\\[request [^]]*\\]', '', 'g') "
             "from ops.evaluations order by all"
         )
 
