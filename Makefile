@@ -44,7 +44,7 @@ format: set-up
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-# beside the usual ways, in one run: about ten minutes
+# beside the usual ways, in one run: a quarter of an hour
 bench: $(BENCH_READY)
 	$(BENCH) -m tests.bench.sources
 	$(BENCH) -m tests.bench.daily_run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import json
 import logging
@@ -455,6 +456,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     asked = parser.parse_args(arguments)
     if getattr(asked, "lock_wait", 0.0) is None:
         asked.lock_wait = _lock_wait(parser)
+    # what imports make stays: looking for garbage among it a hundred times takes half a second
+    gc.set_threshold(50_000, 20, 20)
     # gRPC's own notes ("got goaway") are not for people
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     handler = logging.StreamHandler(sys.stderr)

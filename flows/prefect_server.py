@@ -30,6 +30,11 @@ ALWAYS = {
     # on a busy machine SQLite has to be waited for; the usual 10 and 5 seconds were too short
     "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
     "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
+    # what tasks tell of themselves is written down once a second, not a transaction each: with
+    # SQLite these get in the way of whoever asks for the warehouse's slot, who is then sent away
+    # (503) and comes back two seconds later
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 # the events of a single run are read by nobody and nothing reacts to them
 ONLY_FOR_A_RUN = {

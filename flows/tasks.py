@@ -12,7 +12,8 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, cast
 from uuid import UUID
 
@@ -36,8 +37,8 @@ from prefect.settings import (
 )
 from prefect.states import Completed, Crashed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
 
-from connectors.base import TransientError
 from flows import coverage, delivery, plan, prefect_server, rates, steps
 from flows.pipeline import FETCHERS, RunReport
 from flows.processes import is_gone, this_process
@@ -52,44 +53,90 @@ PROCESS_TAG = "process:"
 # a killed run gives its slot back after this long
 LEASE_SECONDS = 60
 
+# A task costs Prefect 40 ms of CPU: so many items go into each that a few tasks keep all fetchers
+# busy, also where some take longer than others.
+MOST_TASKS = 2 * FETCHERS
+
 RUNNER = cast(TaskRunner[Any], ThreadPoolTaskRunner(max_workers=FETCHERS))
 
 _projects: dict[str, Project] = {}
 
 
-def _is_worth_retrying(_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    started = run.start_time
-    elapsed = (datetime.now(UTC) - started).total_seconds() if started else 0.0
+@dataclass
+class _Item:
+    """What a step is called with once, and what came of it."""
+
+    args: tuple[Any, ...]
+    began: float | None = None
+    answer: Any = None
+
+    def call(self, step: Callable[..., Any], project: Project) -> None:
+        self.began = self.began or time.monotonic()
+        try:
+            self.answer = step(project, *self.args)
+        except Exception as error:
+            self.answer = error
+
+    @property
+    def is_worth_retrying(self) -> bool:
+        if self.began is None or not isinstance(self.answer, Exception):
+            return False
+        return worth_retrying(self.answer, time.monotonic() - self.began)
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in self.args)
+
+
+class _ItemsFailedError(Exception):
+    """Some items of a task failed: what Prefect shows of it, and what came of each item."""
+
+    def __init__(self, items: Sequence[_Item]) -> None:
+        failed = [item for item in items if isinstance(item.answer, Exception)]
+        told = "; ".join(f"{item}: {item.answer}" for item in failed)
+        super().__init__(f"{len(failed)} of {len(items)} failed: {told}")
+        self.answers = [item.answer for item in items]
+        self.is_worth_retrying = any(item.is_worth_retrying for item in failed)
+
+
+def _is_worth_retrying(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
     try:
         state.result()
-    except Exception as error:
-        return worth_retrying(error, elapsed)
+    except _ItemsFailedError as error:
+        return error.is_worth_retrying
+    except Exception:
+        return False
     return False
 
 
-def _item_name() -> str:
-    """`google_ads campaign_day 1234567890 2026-01-01..2026-01-07` instead of a random name."""
-    parameters: dict[str, Any] = task_run.get_parameters()
-    return " ".join(str(part) for part in parameters["items"])
+def _name_of_items() -> str:
+    """`google_ads campaign_day 1234567890 2026-01-01..2026-01-07 and 3 more`, not a random name."""
+    items: Sequence[_Item] = task_run.get_parameters()["items"].unwrap()
+    return f"{items[0]} and {len(items) - 1} more" if items[1:] else str(items[0])
 
 
 def _fetching(step: Callable[..., Any]) -> Task[..., Any]:
-    """A step that waits for the network: many at once, retried when that can help."""
+    """A step that waits for the network, for some items one by one.
 
-    def run(config: str, items: tuple[Any, ...]) -> Any:
-        try:
-            return step(_projects[config], *items)
-        except TransientError as error:
-            # Prefect knows no delay by error: wait out what the vendor asked for here
-            told = told_wait(error)
-            if told and worth_retrying(error) and task_run.run_count < ATTEMPTS:
-                time.sleep(told)
-            raise
+    What failed and may pass is tried again, the others are not.
+    """
+
+    def run(config: str, items: Sequence[_Item]) -> list[Any]:
+        for item in items:
+            if item.began is None or item.is_worth_retrying:
+                item.call(step, _projects[config])
+        failed = [item for item in items if isinstance(item.answer, Exception)]
+        if not failed:
+            return [item.answer for item in items]
+        # Prefect knows no delay by error: wait out what the vendors asked for here
+        told = [told_wait(item.answer) or 0.0 for item in failed if item.is_worth_retrying]
+        if any(told) and task_run.run_count < ATTEMPTS:
+            time.sleep(max(told))
+        raise _ItemsFailedError(items)
 
     return Task(
         fn=run,
         name=step.__name__,
-        task_run_name=_item_name,
+        task_run_name=_name_of_items,
         retries=ATTEMPTS - 1,
         retry_delay_seconds=[FIRST_WAIT_SECONDS * 2**n for n in range(ATTEMPTS - 1)],
         retry_jitter_factor=0.25,
@@ -176,8 +223,19 @@ class PrefectEngine:
         return TASKS[step](self.config, args)
 
     def map(self, step: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
-        futures = [TASKS[step].submit(self.config, item) for item in items]
-        return [future.result(raise_on_failure=False) for future in futures]
+        together = max(1, -(-len(items) // MOST_TASKS))
+        parts = [items[at : at + together] for at in range(0, len(items), together)]
+        # quoted: Prefect need not look for futures in every column of every table
+        futures = [
+            TASKS[step].submit(self.config, quote([_Item(args) for args in part])) for part in parts
+        ]
+        answers: list[Any] = []
+        for part, future in zip(parts, futures, strict=True):
+            told = future.result(raise_on_failure=False)
+            if isinstance(told, _ItemsFailedError):
+                told = told.answers
+            answers += told if isinstance(told, list) else [told] * len(part)
+        return answers
 
 
 @contextmanager

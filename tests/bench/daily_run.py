@@ -2,9 +2,10 @@
 
 Run: ``make bench``, or ``.venv-bench/bin/python -m tests.bench.daily_run``. The accounts are the
 sandbox's large ones, with the four properties and four sites that go with them; the sandbox is a
-process of its own. Three mornings with Prefect and three with ``--direct``, each in a folder of
-its own: the first loads the month, the others read it again. CPU seconds are those of `koers` and
-everything it starts, Prefect's server too.
+process of its own. Four mornings each, in turns, with ``--direct``, with a Prefect server that
+stays as under `koers serve`, and with one that the run starts for itself, all in folders of their
+own: the first loads the month, the others read it again. CPU seconds are those of `koers` and of
+Prefect's server.
 """
 
 from __future__ import annotations
@@ -17,16 +18,22 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
-from tests.bench.measure import machine
-from tests.e2e.morning import DEMO_DAY, KOERS, Project, SandboxProcess
+from flows import prefect_server, prefect_settings
+from tests.bench.measure import cpu_seconds_of, machine
+from tests.e2e.morning import DEMO_DAY, KOERS, Project
 from tests.torture.long_backfill import MANAGER, large_sandbox, new_project
 
-MORNINGS = 3
+MORNINGS = 4
 DAYS = 30
+FIRST_DAY = DEMO_DAY - timedelta(days=MORNINGS - 1)
 NUMBERS = range(1, 5)
 CLIENT = f"""\
 name: Scale
@@ -69,44 +76,78 @@ class Morning:
     peak_mb: float
 
 
-def run(project: Project, day: date, *how: str) -> Morning:
-    command = [
-        *KOERS, "run", "--quiet", "--config", str(project.config), "--as-of", str(day), *how
-    ]  # fmt: skip
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    environment = os.environ | {"PREFECT_HOME": str(project.directory / "prefect")}
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}")
-    return Morning(
-        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        time.perf_counter() - started,
-        after.ru_maxrss / 1024,  # of the largest child so far
-    )
+class Way:
+    """One way to run, in a folder of its own, and what its mornings took."""
+
+    def __init__(
+        self,
+        name: str,
+        project: Project,
+        *how: str,
+        environment: Mapping[str, str] = os.environ,
+        beside: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.name = name
+        self.project = project
+        self.how = how
+        self.environment = environment
+        self.beside = beside
+        self.took: list[Morning] = []
+        # as many days as are read again each morning, so that all runs read about as much
+        since = FIRST_DAY - timedelta(days=DAYS)
+        for path in (project.config / "clients").glob("*.yaml"):
+            path.unlink()
+        project.client_file("scale").write_text(CLIENT.format(since=since))
+
+    def run(self, day: date) -> None:
+        command = [
+            *KOERS, "run", "--quiet", "--config", str(self.project.config),
+            "--as-of", str(day), *self.how,
+        ]  # fmt: skip
+        home = {"PREFECT_HOME": str(self.project.directory / "prefect")}
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        helped = self.beside()
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**home, **self.environment},
+        )
+        wall = time.perf_counter() - started
+        helped = self.beside() - helped
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}: exit {done.returncode}")
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        # the memory is that of the largest child so far
+        self.took.append(Morning(cpu + helped, wall, after.ru_maxrss / 1024))
+
+    def loaded(self) -> tuple[Any, ...]:
+        """Slices, rows, tables and accounts of all mornings."""
+        (told,) = self.project.rows(
+            "select count(*), sum(rows), count(distinct table_name), count(distinct account_id) "
+            "from ops.loads where source <> 'ecb'"
+        )
+        return told
 
 
-def mornings(sandbox: SandboxProcess, folder: Path, *how: str) -> tuple[list[Morning], object]:
-    """The runs of some mornings, and what was loaded in all of them."""
-    project = new_project(sandbox, folder)
-    first = DEMO_DAY - timedelta(days=MORNINGS - 1)
-    # as many days as are read again each morning, so that all runs read about as much
-    since = first - timedelta(days=DAYS)
-    for path in (project.config / "clients").glob("*.yaml"):
-        path.unlink()
-    project.client_file("scale").write_text(CLIENT.format(since=since))
-    took = []
-    for number in range(MORNINGS):
-        day = first + timedelta(days=number)
-        sandbox.set_as_of(day)
-        took.append(run(project, day, *how))
-    loaded = project.rows(
-        "select count(*), sum(rows), count(distinct table_name), count(distinct account_id) "
-        "from ops.loads where source <> 'ecb'"
-    )
-    return took, loaded[0]
+@contextmanager
+def server_that_stays(home: Path) -> Iterator[tuple[Mapping[str, str], Callable[[], float]]]:
+    """A Prefect server as `koers serve` has it: the environment to use it, and its CPU so far."""
+    usual = dict(os.environ)
+    os.environ["PREFECT_HOME"] = str(home)
+    prefect_settings.apply(**prefect_settings.SERVING)
+    prefect_server.ensure(services=True)
+    served = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(usual)
+    try:
+        with urllib.request.urlopen(f"{served['PREFECT_API_URL']}/health", timeout=120):
+            pid = prefect_server._servers[0].pid
+        yield served, lambda: cpu_seconds_of(pid)
+    finally:
+        prefect_server.stop()
 
 
 def show_imports() -> None:
@@ -125,24 +166,42 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory(prefix="koers-bench-") as scratch:
         folder = Path(scratch)
-        with large_sandbox(folder / "sandbox") as sandbox:
-            direct, loaded = mornings(sandbox, folder / "direct", "--direct")
-            prefect, same = mornings(sandbox, folder / "prefect")
-    if loaded != same:
-        raise SystemExit(f"direct loaded {loaded}, with Prefect {same}")
-    slices, rows, tables, accounts = same
+        with (
+            large_sandbox(folder / "sandbox") as sandbox,
+            server_that_stays(folder / "home") as (served, taken),
+        ):
+            direct, *with_prefect = ways = (
+                Way("without Prefect (--direct)", new_project(sandbox, folder / "1"), "--direct"),
+                Way(
+                    "with the Prefect server of koers serve",
+                    new_project(sandbox, folder / "2"),
+                    environment=served,
+                    beside=taken,
+                ),
+                Way("with a Prefect server of its own", new_project(sandbox, folder / "3")),
+            )
+            for number in range(MORNINGS):
+                day = FIRST_DAY + timedelta(days=number)
+                sandbox.set_as_of(day)
+                for way in ways:  # in turns: what else the machine does is shared out
+                    way.run(day)
+        loaded = [way.loaded() for way in ways]
+    if len(set(loaded)) > 1:
+        raise SystemExit(f"not all loaded the same: {loaded}")
+    slices, rows, tables, accounts = loaded[0]
     print(
         f"\ndaily run: {accounts} accounts, {tables} tables, {DAYS} days; "
         f"{slices // MORNINGS} slices, {rows // MORNINGS:,} rows a morning"
     )
-    print(f"  {'':22}{'direct':>10}{'Prefect':>10}{'of which Prefect':>18}{'wall s':>8}{'MB':>6}")
-    for number, (without, with_) in enumerate(zip(direct, prefect, strict=True)):
-        name = "the first, new month" if not number else "a morning, all again"
-        share = 1 - without.cpu / with_.cpu
-        print(
-            f"  {name:22}{without.cpu:>8.1f} s{with_.cpu:>8.1f} s{share:>18.0%}"
-            f"{with_.wall:>8.1f}{with_.peak_mb:>6.0f}"
-        )
+    mornings = ("the first, new month", *("all again" for _ in range(MORNINGS - 1)))
+    print(f"  {'CPU s (of which Prefect), wall s':40}" + "".join(f"{m:>24}" for m in mornings))
+    for way in ways:
+        told = []
+        for without, with_ in zip(direct.took, way.took, strict=True):
+            share = f" ({1 - without.cpu / with_.cpu:.0%})" if way in with_prefect else ""
+            told.append(f"{with_.cpu:.1f}{share}, {with_.wall:.1f}")
+        print(f"  {way.name:40}" + "".join(f"{one:>24}" for one in told))
+    print(f"  peak memory {max(one.peak_mb for way in ways for one in way.took):.0f} MB")
     print(f"  the goal: at most {MOST_SECONDS:g} CPU s, of which Prefect {MOST_OF_PREFECT:.0%}")
     show_imports()
 

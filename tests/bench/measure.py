@@ -76,6 +76,12 @@ def cpu_seconds() -> float:
     )
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """What another process took so far. Only where there is /proc."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def peak_memory_mb() -> float:
     """The most that this process had; ru_maxrss would begin with that of its parent."""
     try:
