@@ -1,287 +1,160 @@
 -- a day counts for a table that it was loaded of; loaded without a row, the table holds none of it
 with
 
-parts as (
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'device_day' as grain,
-        'clicks' as measure,
-        cast(clicks as double) as amount
-    from staging.stg_search_console__device_day
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'device_day' as grain,
-        'impressions' as measure,
-        cast(impressions as double) as amount
-    from staging.stg_search_console__device_day
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'country_day' as grain,
-        'clicks' as measure,
-        cast(clicks as double) as amount
-    from staging.stg_search_console__country_day
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'country_day' as grain,
-        'impressions' as measure,
-        cast(impressions as double) as amount
-    from staging.stg_search_console__country_day
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'query_day' as grain,
-        'clicks' as measure,
-        cast(clicks_in_queries as double) as amount
-    from marts.organic_query_share_day
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'query_day' as grain,
-        'impressions' as measure,
-        cast(impressions_in_queries as double) as amount
-    from marts.organic_query_share_day
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'page_day' as grain,
-        'clicks' as measure,
-        cast(clicks as double) as amount
-    from staging.stg_search_console__page_day
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'page_query_day' as grain,
-        'clicks' as measure,
-        cast(clicks as double) as amount
-    from staging.stg_search_console__page_query_day
-    union all
-    select
-        client,
-        'ga4' as source,
-        account_id,
-        date_day,
-        'campaign_day' as grain,
-        'sessions' as measure,
-        cast(sessions as double) as amount
-    from staging.stg_ga4__campaign_day
-    union all
-    select
-        client,
-        'ga4' as source,
-        account_id,
-        date_day,
-        'device_day' as grain,
-        'sessions' as measure,
-        cast(sessions as double) as amount
-    from staging.stg_ga4__device_day
-    union all
-    select
-        client,
-        'ga4' as source,
-        account_id,
-        date_day,
-        'country_day' as grain,
-        'sessions' as measure,
-        cast(sessions as double) as amount
-    from staging.stg_ga4__country_day
-    union all
-    select
-        client,
-        'ga4' as source,
-        account_id,
-        date_day,
-        'landing_page_day' as grain,
-        'sessions' as measure,
-        cast(sessions as double) as amount
-    from staging.stg_ga4__landing_page_day
-    union all
-    select
-        client,
-        'ga4' as source,
-        account_id,
-        date_day,
-        'new_vs_returning_day' as grain,
-        'sessions' as measure,
-        cast(sessions as double) as amount
-    from staging.stg_ga4__new_vs_returning_day
-    union all
-    select
-        client,
-        'ga4' as source,
-        account_id,
-        date_day,
-        'item_day' as grain,
-        'revenue' as measure,
-        cast(item_revenue as double) as amount
-    from staging.stg_ga4__item_day
-    union all
-    select
-        client,
-        'google_ads' as source,
-        account_id,
-        date_day,
-        grain,
-        'clicks' as measure,
-        cast(clicks as double) as amount
-    from intermediate.int_google_ads__grain_day
-    union all
-    select
-        client,
-        'google_ads' as source,
-        account_id,
-        date_day,
-        grain,
-        'cost' as measure,
-        cast(cost as double) as amount
-    from intermediate.int_google_ads__grain_day
-),
-
-in_table as (
-    select
-        client,
-        source,
-        account_id,
-        date_day,
-        grain,
-        measure,
-        sum(amount) as amount
-    from parts
-    group by all
-),
-
+-- what is compared: of each finer table the figures that its source's own total has as well
 measured as (
     select
         compared.source,
         compared.grain,
-        compared.measure
+        unnest(compared.measures) as measure
     from (
         values
-        ('google_ads', 'ad_group_day', 'clicks'),
-        ('google_ads', 'ad_group_day', 'cost'),
-        ('google_ads', 'ad_day', 'clicks'),
-        ('google_ads', 'ad_day', 'cost'),
-        ('google_ads', 'keyword_day', 'clicks'),
-        ('google_ads', 'keyword_day', 'cost'),
-        ('google_ads', 'search_term_day', 'clicks'),
-        ('google_ads', 'search_term_day', 'cost'),
-        ('google_ads', 'campaign_search_term_day', 'clicks'),
-        ('google_ads', 'campaign_search_term_day', 'cost'),
-        ('google_ads', 'shopping_product_day', 'clicks'),
-        ('google_ads', 'shopping_product_day', 'cost'),
-        ('google_ads', 'geographic_day', 'clicks'),
-        ('google_ads', 'geographic_day', 'cost'),
-        ('google_ads', 'hour_day', 'clicks'),
-        ('google_ads', 'hour_day', 'cost'),
-        ('google_ads', 'landing_page_day', 'clicks'),
-        ('google_ads', 'landing_page_day', 'cost'),
-        ('google_ads', 'asset_group_day', 'clicks'),
-        ('google_ads', 'asset_group_day', 'cost'),
-        ('google_ads', 'asset_group_product_group_day', 'clicks'),
-        ('google_ads', 'asset_group_product_group_day', 'cost'),
-        ('ga4', 'campaign_day', 'sessions'),
-        ('ga4', 'device_day', 'sessions'),
-        ('ga4', 'country_day', 'sessions'),
-        ('ga4', 'landing_page_day', 'sessions'),
-        ('ga4', 'new_vs_returning_day', 'sessions'),
-        ('ga4', 'item_day', 'revenue'),
-        ('search_console', 'query_day', 'clicks'),
-        ('search_console', 'query_day', 'impressions'),
-        ('search_console', 'device_day', 'clicks'),
-        ('search_console', 'device_day', 'impressions'),
-        ('search_console', 'country_day', 'clicks'),
-        ('search_console', 'country_day', 'impressions'),
-        ('search_console', 'page_day', 'clicks'),
-        ('search_console', 'page_query_day', 'clicks')
-    ) as compared (source, grain, measure)
+        ('google_ads', 'ad_group_day', ['clicks', 'cost']),
+        ('google_ads', 'ad_day', ['clicks', 'cost']),
+        ('google_ads', 'keyword_day', ['clicks', 'cost']),
+        ('google_ads', 'search_term_day', ['clicks', 'cost']),
+        ('google_ads', 'campaign_search_term_day', ['clicks', 'cost']),
+        ('google_ads', 'shopping_product_day', ['clicks', 'cost']),
+        ('google_ads', 'geographic_day', ['clicks', 'cost']),
+        ('google_ads', 'hour_day', ['clicks', 'cost']),
+        ('google_ads', 'landing_page_day', ['clicks', 'cost']),
+        ('google_ads', 'asset_group_day', ['clicks', 'cost']),
+        ('google_ads', 'asset_group_product_group_day', ['clicks', 'cost']),
+        ('ga4', 'campaign_day', ['sessions']),
+        ('ga4', 'device_day', ['sessions']),
+        ('ga4', 'country_day', ['sessions']),
+        ('ga4', 'landing_page_day', ['sessions']),
+        ('ga4', 'new_vs_returning_day', ['sessions']),
+        ('ga4', 'item_day', ['revenue']),
+        ('search_console', 'query_day', ['clicks', 'impressions']),
+        ('search_console', 'device_day', ['clicks', 'impressions']),
+        ('search_console', 'country_day', ['clicks', 'impressions']),
+        ('search_console', 'page_day', ['clicks']),
+        ('search_console', 'page_query_day', ['clicks'])
+    ) as compared (source, grain, measures)
+),
+
+tables as (
+    select
+        *,
+        'google_ads' as source
+    from intermediate.int_google_ads__grain_day
+    union all by name
+    select
+        *,
+        'campaign_day' as grain
+    from staging.stg_ga4__campaign_day
+    union all by name
+    select
+        *,
+        'device_day' as grain
+    from staging.stg_ga4__device_day
+    union all by name
+    select
+        *,
+        'country_day' as grain
+    from staging.stg_ga4__country_day
+    union all by name
+    select
+        *,
+        'landing_page_day' as grain
+    from staging.stg_ga4__landing_page_day
+    union all by name
+    select
+        *,
+        'new_vs_returning_day' as grain
+    from staging.stg_ga4__new_vs_returning_day
+    union all by name
+    select
+        *,
+        'item_day' as grain,
+        item_revenue as revenue
+    from staging.stg_ga4__item_day
+    union all by name
+    select
+        client,
+        'search_console' as source,
+        account_id,
+        date_day,
+        'query_day' as grain,
+        clicks_in_queries as clicks,
+        impressions_in_queries as impressions
+    from marts.organic_query_share_day
+    union all by name
+    select
+        *,
+        'device_day' as grain
+    from staging.stg_search_console__device_day
+    union all by name
+    select
+        *,
+        'country_day' as grain
+    from staging.stg_search_console__country_day
+    union all by name
+    select
+        *,
+        'page_day' as grain
+    from staging.stg_search_console__page_day
+    union all by name
+    select
+        *,
+        'page_query_day' as grain
+    from staging.stg_search_console__page_query_day
+),
+
+totals as (
+    select * from staging.stg_google_ads__account_day
+    union all by name
+    select * from staging.stg_ga4__channel_day
+    union all by name
+    select * from staging.stg_search_console__site_day
+),
+
+in_tables as (
+    select
+        source,
+        grain,
+        client,
+        account_id,
+        date_day,
+        sum(cast(clicks as double)) as clicks,
+        sum(cast(cost as double)) as cost,
+        sum(cast(impressions as double)) as impressions,
+        sum(cast(sessions as double)) as sessions,
+        sum(cast(revenue as double)) as revenue
+    from tables
+    group by all
+),
+
+in_accounts as (
+    select
+        source,
+        client,
+        account_id,
+        date_day,
+        sum(cast(clicks as double)) as clicks,
+        sum(cast(cost as double)) as cost,
+        sum(cast(impressions as double)) as impressions,
+        sum(cast(sessions as double)) as sessions,
+        sum(cast(revenue as double)) as revenue
+    from totals
+    group by all
+),
+
+in_table as (
+    unpivot in_tables
+    on clicks, cost, impressions, sessions, revenue
+    into
+    name measure
+    value amount
 ),
 
 in_account as (
-    select
-        client,
-        'google_ads' as source,
-        account_id,
-        date_day,
-        'clicks' as measure,
-        sum(cast(clicks as double)) as amount
-    from staging.stg_google_ads__account_day
-    group by all
-    union all
-    select
-        client,
-        'google_ads' as source,
-        account_id,
-        date_day,
-        'cost' as measure,
-        sum(cast(cost as double)) as amount
-    from staging.stg_google_ads__account_day
-    group by all
-    union all
-    select
-        client,
-        'ga4' as source,
-        account_id,
-        date_day,
-        'sessions' as measure,
-        sum(cast(sessions as double)) as amount
-    from staging.stg_ga4__channel_day
-    group by all
-    union all
-    select
-        client,
-        'ga4' as source,
-        account_id,
-        date_day,
-        'revenue' as measure,
-        sum(cast(revenue as double)) as amount
-    from staging.stg_ga4__channel_day
-    group by all
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'clicks' as measure,
-        sum(cast(clicks as double)) as amount
-    from staging.stg_search_console__site_day
-    group by all
-    union all
-    select
-        client,
-        'search_console' as source,
-        account_id,
-        date_day,
-        'impressions' as measure,
-        sum(cast(impressions as double)) as amount
-    from staging.stg_search_console__site_day
-    group by all
+    unpivot in_accounts
+    on clicks, cost, impressions, sessions, revenue
+    into
+    name measure
+    value amount
 ),
 
 loaded as (

@@ -3,36 +3,11 @@ with
 
 versions as (
     select
-        client,
-        account_id,
-        ad_group_id,
-        campaign_id,
-        ad_group_name,
-        ad_group_status,
-        ad_group_type,
-        cpc_bid_micros,
-        target_cpa_micros,
-        target_roas,
-        currency_code,
-        loaded_at as observed_at,
-        null as superseded_at
+        *,
+        loaded_at as observed_at
     from raw.google_ads__ad_group
-    union all
-    select
-        client,
-        account_id,
-        ad_group_id,
-        campaign_id,
-        ad_group_name,
-        ad_group_status,
-        ad_group_type,
-        cpc_bid_micros,
-        target_cpa_micros,
-        target_roas,
-        currency_code,
-        observed_at,
-        superseded_at
-    from history.google_ads__ad_group
+    union all by name
+    select * from history.google_ads__ad_group
 )
 
 select

@@ -3,58 +3,11 @@ with
 
 versions as (
     select
-        client,
-        account_id,
-        campaign_id,
-        campaign_name,
-        campaign_status,
-        channel_type,
-        bidding_strategy_type,
-        target_roas,
-        maximize_value_target_roas,
-        target_cpa_micros,
-        maximize_conversions_target_cpa_micros,
-        portfolio_strategy_id,
-        portfolio_strategy_name,
-        portfolio_target_roas,
-        portfolio_target_cpa_micros,
-        start_at_local,
-        end_at_local,
-        budget_id,
-        budget_name,
-        budget_amount_micros,
-        is_shared_budget,
-        currency_code,
-        loaded_at as observed_at,
-        null as superseded_at
+        *,
+        loaded_at as observed_at
     from raw.google_ads__campaign
-    union all
-    select
-        client,
-        account_id,
-        campaign_id,
-        campaign_name,
-        campaign_status,
-        channel_type,
-        bidding_strategy_type,
-        target_roas,
-        maximize_value_target_roas,
-        target_cpa_micros,
-        maximize_conversions_target_cpa_micros,
-        portfolio_strategy_id,
-        portfolio_strategy_name,
-        portfolio_target_roas,
-        portfolio_target_cpa_micros,
-        start_at_local,
-        end_at_local,
-        budget_id,
-        budget_name,
-        budget_amount_micros,
-        is_shared_budget,
-        currency_code,
-        observed_at,
-        superseded_at
-    from history.google_ads__campaign
+    union all by name
+    select * from history.google_ads__campaign
 )
 
 select
