@@ -20,7 +20,7 @@ from typing import Any
 class Measured:
     """What one piece of work took, in CPU and wall seconds, and the most memory of its process.
 
-    ``answer`` is what the work gave. ``start_cpu`` is what the process took before it, for
+    ``answer`` is what came of the work. ``start_cpu`` is what the process took before it, for
     imports and connecting; it is part of the memory, not of ``cpu``.
     """
 
@@ -31,19 +31,21 @@ class Measured:
     answer: Any = None
 
 
-def measured(work: Callable[[], Any]) -> Measured:
-    """Do the work in this process, all its threads included."""
+def measured(work: Callable[[], Any], look: Callable[[Any], Any] = lambda given: given) -> Measured:
+    """Do the work in this process, all its threads included.
+
+    ``look`` makes the answer of what the work gave; it is not measured.
+    """
     start = cpu_seconds()
     wall = time.perf_counter()
-    answer = work()
-    return Measured(
-        time.perf_counter() - wall, cpu_seconds() - start, start, peak_memory_mb(), answer
-    )
+    given = work()
+    wall, cpu, peak = time.perf_counter() - wall, cpu_seconds() - start, peak_memory_mb()
+    return Measured(wall, cpu, start, peak, look(given))
 
 
-def tell(work: Callable[[], Any]) -> None:
+def tell(work: Callable[[], Any], look: Callable[[Any], Any] = lambda given: given) -> None:
     """Do the work and tell the process that waits in ``fresh`` about it."""
-    print(json.dumps(asdict(measured(work))))
+    print(json.dumps(asdict(measured(work, look))))
 
 
 def fresh(module: str, *arguments: object) -> Measured:

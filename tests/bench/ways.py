@@ -1,7 +1,7 @@
 """The ways from a vendor's answer to a DuckDB file; each is run in a process of its own.
 
-``python -m tests.bench.ways SOURCE WAY ROWS VENDORS`` ends with what it took and with sums over
-what is then in the file, which must be the same in every way.
+``python -m tests.bench.ways SOURCE WAY ROWS VENDORS`` ends with what it took, and with sums over
+what is then in the file, which must be the same in every way; adding up is not part of it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from tests.bench.measure import tell
 from tests.bench.vendors import Vendors
 
 Page = list[tuple[Any, ...]]
+# loads, and says in which file and table the rows are then
+Work = Callable[[], tuple[Path, str]]
 
 
 # --- what is read -----------------------------------------------------------------------------
@@ -77,27 +79,28 @@ def slices_of(source: str, rows: int) -> list[Slice]:
     ]
 
 
-def sums(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> list[str]:
+def sums(source: str, path: Path, table: str) -> list[str]:
     """The rows, the different keys and the sums, as text: they outlive JSON exactly."""
     keys = ", ".join(f"{name}::varchar" for name in TABLES[source].key)
     added = ", ".join(f"sum({name})::double" for name in SUMS[source])
-    counted = connection.execute(
-        f"select count(*), count(distinct hash({keys})), {added} from {table}"
-    ).fetchall()[0]
+    with duckdb.connect(str(path), read_only=True) as connection:
+        counted = connection.execute(
+            f"select count(*), count(distinct hash({keys})), {added} from {table}"
+        ).fetchall()[0]
     return [str(value) for value in counted]
 
 
 # --- Koers ------------------------------------------------------------------------------------
 
 
-def koers(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[], list[str]]:
+def koers(source: str, rows: int, at: Vendors, folder: Path) -> Work:
     """As a run does it: to a landing file, then in place of what the warehouse has."""
     warehouse = Warehouse(folder / "koers.duckdb", folder / "landing")
     with warehouse.open():
         pass
     connector = CONNECTORS[source](at.connection(source))
 
-    def work() -> list[str]:
+    def work() -> tuple[Path, str]:
         for piece in slices_of(source, rows):
             reply = connector.fetch(piece.table, piece.account, piece.window)
             landed = land(piece, reply, warehouse.landing, now())
@@ -107,27 +110,27 @@ def koers(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[], lis
             if result.outcome != "loaded":
                 raise SystemExit(result.error)
         connector.close()
-        with warehouse.open() as connection:
-            return sums(connection, source, f"raw.{TABLES[source].name}")
+        return warehouse.path, f"raw.{TABLES[source].name}"
 
     return work
 
 
-def koers_to_table(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[], list[str]]:
+def koers_to_table(source: str, rows: int, at: Vendors, folder: Path) -> Work:
     """The connector's batches straight into a table."""
     connector = CONNECTORS[source](at.connection(source))
     schema = TABLES[source].schema
+    path = folder / "bench.duckdb"
 
     def batches() -> Iterator[pa.RecordBatch]:
         for piece in slices_of(source, rows):
             yield from connector.fetch(piece.table, piece.account, piece.window).batches
 
-    def work() -> list[str]:
+    def work() -> tuple[Path, str]:
         reader = pa.RecordBatchReader.from_batches(schema, batches())
-        with closing(connector), duckdb.connect(str(folder / "bench.duckdb")) as connection:
+        with closing(connector), duckdb.connect(str(path)) as connection:
             connection.register("reader", reader)
             connection.execute("create table loaded as select * from reader")
-            return sums(connection, source, "loaded")
+        return path, "loaded"
 
     return work
 
@@ -286,24 +289,26 @@ def _make_table(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> Non
     connection.execute(f"create table loaded ({columns})")
 
 
-def lists_executemany(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[], list[str]]:
+def lists_executemany(source: str, rows: int, at: Vendors, folder: Path) -> Work:
     schema = TABLES[source].schema
+    path = folder / "bench.duckdb"
 
-    def work() -> list[str]:
-        with duckdb.connect(str(folder / "bench.duckdb")) as connection:
+    def work() -> tuple[Path, str]:
+        with duckdb.connect(str(path)) as connection:
             _make_table(connection, schema)
             insert = f"insert into loaded values ({', '.join('?' * len(schema))})"
             connection.execute("begin")
             for page in PAGES[source](rows, at):
                 connection.executemany(insert, page)
             connection.execute("commit")
-            return sums(connection, source, "loaded")
+        return path, "loaded"
 
     return work
 
 
-def lists_arrow(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[], list[str]]:
+def lists_arrow(source: str, rows: int, at: Vendors, folder: Path) -> Work:
     schema = TABLES[source].schema
+    path = folder / "bench.duckdb"
 
     def batch_of(page: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
         columns = [
@@ -312,17 +317,17 @@ def lists_arrow(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[
         ]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    def work() -> list[str]:
+    def work() -> tuple[Path, str]:
         reader = pa.RecordBatchReader.from_batches(schema, map(batch_of, PAGES[source](rows, at)))
-        with duckdb.connect(str(folder / "bench.duckdb")) as connection:
+        with duckdb.connect(str(path)) as connection:
             connection.register("reader", reader)
             connection.execute("create table loaded as select * from reader")
-            return sums(connection, source, "loaded")
+        return path, "loaded"
 
     return work
 
 
-def dlt_duckdb(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[], list[str]]:
+def dlt_duckdb(source: str, rows: int, at: Vendors, folder: Path) -> Work:
     """dlt with dictionaries, as its guides have it; it only appends and checks nothing."""
     os.environ |= {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -333,13 +338,13 @@ def dlt_duckdb(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[]
     import dlt
 
     names = TABLES[source].schema.names
+    path = folder / "bench.duckdb"
 
     def items() -> Iterator[list[dict[str, Any]]]:
         for page in PAGES[source](rows, at):
             yield [dict(zip(names, row, strict=True)) for row in page]
 
-    def work() -> list[str]:
-        path = folder / "bench.duckdb"
+    def work() -> tuple[Path, str]:
         pipeline = dlt.pipeline(
             "bench",
             pipelines_dir=str(folder / "pipelines"),
@@ -347,13 +352,12 @@ def dlt_duckdb(source: str, rows: int, at: Vendors, folder: Path) -> Callable[[]
             dataset_name="raw",
         )
         pipeline.run(dlt.resource(items, name="loaded", write_disposition="append"))
-        with duckdb.connect(str(path)) as connection:
-            return sums(connection, source, "raw.loaded")
+        return path, "raw.loaded"
 
     return work
 
 
-WAYS: dict[str, Callable[[str, int, Vendors, Path], Callable[[], list[str]]]] = {
+WAYS: dict[str, Callable[[str, int, Vendors, Path], Work]] = {
     "koers": koers,
     "koers-table": koers_to_table,
     "arrow": lists_arrow,
@@ -365,7 +369,8 @@ WAYS: dict[str, Callable[[str, int, Vendors, Path], Callable[[], list[str]]]] = 
 def main() -> None:
     source, way, rows, told = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="koers-bench-") as folder:
-        tell(WAYS[way](source, int(rows), Vendors(**json.loads(told)), Path(folder)))
+        work = WAYS[way](source, int(rows), Vendors(**json.loads(told)), Path(folder))
+        tell(work, lambda loaded: sums(source, *loaded))
 
 
 if __name__ == "__main__":
