@@ -153,12 +153,14 @@ class Connection:
     """How to reach one vendor, with secrets already resolved.
 
     ``endpoint`` is ``host:port`` for gRPC and a URL for REST; None is the
-    vendor's own. ``ca_file`` holds a private certificate authority.
+    vendor's own. ``admin_endpoint`` is the URL of GA4's list of properties.
+    ``ca_file`` holds a private certificate authority.
     ``token_uri`` replaces Google's OAuth token endpoint. The credential is a
     refresh token with its OAuth client, or a service account's key file.
     """
 
     endpoint: str | None = None
+    admin_endpoint: str | None = None
     ca_file: Path | None = None
     token_uri: str | None = None
     developer_token: SecretStr | None = None

@@ -78,11 +78,14 @@ from connectors.google_credentials import (
     seconds_to_midnight,
     who,
 )
+from connectors.google_visible import properties
 from connectors.memory import give_back
 
 SCOPES = ("https://www.googleapis.com/auth/analytics.readonly",)
 HOST = "analyticsdata.googleapis.com"
 PAGE_ROWS = 250_000  # the most that one answer can hold
+# for the list of properties, which a report can do without
+NAMES_SECONDS = 10.0
 _SERVICE = "/google.analytics.data.v1beta.BetaAnalyticsData"
 _METHOD = f"{_SERVICE}/RunReport"
 _QUESTIONS: dict[type, tuple[str, Any]] = {
@@ -261,6 +264,8 @@ class GA4:
         self._own = threading.local()
         self._open: list[Any] = []  # the gRPC transport, or a session per thread
         self._lock = threading.Lock()
+        self._names: dict[str, str] | None = None
+        self._names_lock = threading.Lock()
         if connection.transport == "rest":
             self._url = check_url(connection.endpoint or f"https://{HOST}", "endpoint")
         else:
@@ -282,6 +287,8 @@ class GA4:
 
     def accounts(self, selection: AccountSelection) -> list[Account]:
         """Return the listed properties with currency and time zone, by a report of one row each.
+
+        Their names are the Admin API's, and empty where that cannot be asked.
 
         A property that may not be read is ``refused``. One that could not be
         asked right now stays ``enabled`` without currency and zone, so that its
@@ -322,6 +329,7 @@ class GA4:
                     Account(
                         "ga4",
                         property_id,
+                        name=self._known_names().get(property_id, ""),
                         currency_code=answer.told.get("currency_code") or None,
                         time_zone=answer.told.get("time_zone") or None,
                     )
@@ -329,6 +337,17 @@ class GA4:
         if busy and len(busy) == len(found):
             raise busy[0]
         return found
+
+    def _known_names(self) -> dict[str, str]:
+        """What the properties are called, by number: asked once, briefly, and none on failure."""
+        with self._names_lock:
+            if self._names is None:
+                briefly = replace(self._connection, timeout_seconds=NAMES_SECONDS)
+                try:
+                    self._names = {one.property_id: one.name for one in properties(briefly)}
+                except SourceError:  # no name is no reason to have no figures
+                    self._names = {}
+            return self._names
 
     # --- rows ---------------------------------------------------------------------------------
 

@@ -97,13 +97,12 @@ def sites(connection: Connection) -> list[Account]:
         search_console.close()
 
 
-def properties(connection: Connection, endpoint: str | None = None) -> list[Property]:
+def properties(connection: Connection) -> list[Property]:
     """Return the GA4 properties, by the Admin API's accountSummaries.
 
-    ``endpoint`` is a URL, when it is not Google's own. Raises a SourceError of
-    scope ``source``.
+    Raises a SourceError of scope ``source``.
     """
-    url = check_url(endpoint or GA4_ADMIN, "admin_endpoint")
+    url = check_url(_admin_url(connection), "admin_endpoint")
     credentials = make_credentials(connection, GA4_SCOPES)
     timeout = min(connection.timeout_seconds, 60.0)
     found: list[Property] = []
@@ -135,6 +134,22 @@ def properties(connection: Connection, endpoint: str | None = None) -> list[Prop
             token = str(told.get("nextPageToken") or "")
             if not token:
                 return found
+
+
+def _admin_url(connection: Connection) -> str:
+    """Where the list is. Not at Google when the rest of the connection is not."""
+    if connection.admin_endpoint is not None:
+        return connection.admin_endpoint
+    if connection.endpoint is None:
+        return GA4_ADMIN
+    if connection.transport == "rest":
+        return connection.endpoint
+    raise SourceError(
+        "it is not known where the list of GA4's properties is",
+        reason="no_admin_endpoint",
+        hint="set sources.ga4.admin_endpoint in koers.yaml, as endpoint is set",
+        scope="source",
+    )
 
 
 def _read(response: requests.Response) -> dict[str, Any]:

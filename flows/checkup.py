@@ -276,14 +276,8 @@ class _Asking:
     def _properties(self) -> Any:
         from connectors.google_visible import properties
 
-        endpoint = self.configured.admin_endpoint
         try:
-            if endpoint is None and self.configured.endpoint is not None:
-                # not Google's own, so Google's list is not the one to look into
-                if self.configured.transport != "rest":
-                    return None
-                endpoint = self.configured.endpoint
-            return properties(Connection(**self.configured.connection()), endpoint)
+            return properties(Connection(**self.configured.connection()))
         except (SourceError, ConfigError):
             return None
 

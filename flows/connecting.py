@@ -518,11 +518,7 @@ class _Work:
                     is_open, account.time_zone, account.currency_code)  # fmt: skip
 
     def _properties(self, connection: Connection) -> list[Seen]:
-        configured = self.settings.sources.get("ga4") or Source()
-        endpoint = configured.admin_endpoint
-        if endpoint is None and connection.transport == "rest":
-            endpoint = connection.endpoint
-        return [self._property(one) for one in properties(connection, endpoint)]
+        return [self._property(one) for one in properties(connection)]
 
     def _property(self, one: Property) -> Seen:
         return Seen("ga4", one.property_id, one.name, f"of {one.account_name}")

@@ -403,7 +403,7 @@ class Source(Model):
         """
         findings: list[Finding] = []
         values: dict[str, Any] = {}
-        of_others = ("restatement_days", "auth_uri", "admin_endpoint", "refresh")
+        of_others = ("restatement_days", "auth_uri", "refresh")
         for name in [n for n in type(self).model_fields if n not in of_others]:
             value = getattr(self, name)
             if isinstance(value, SecretRef):

@@ -31,6 +31,7 @@ from connectors.base import (
     TransientError,
 )
 from connectors.ga4 import GA4, _decode, _decode_json
+from connectors.google_visible import properties
 from tests.contract.case import connect, token_endpoint
 from tests.contract.cases.ga4 import (
     ACCOUNT,
@@ -599,6 +600,42 @@ def test_accounts_have_currency_and_zone_and_the_refused_say_why(transport: Tran
     assert wrong.status == "refused"
     assert "GA4 property id" in str(wrong.problem)
     assert len(server.requests) == 2  # the wrong id was not asked for
+
+
+SUMMARIES = {
+    "accountSummaries": [
+        {"propertySummaries": [{"property": "properties/311111111", "displayName": "Fietsgoed"}]}
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "name"), [(SUMMARIES, "Fietsgoed"), (error(403, "not enabled"), ""), ({}, "")]
+)
+def test_a_property_has_the_name_that_the_admin_api_tells_and_does_without(
+    told: dict[str, Any], name: str
+) -> None:
+    def admin(call: HttpCall) -> HttpAnswer:
+        return HttpAnswer(json.dumps(told).encode(), told.get("error", {}).get("code", 200))
+
+    with (
+        http_server(admin) as (url, asked),
+        google("grpc", lambda request: recorded("probe"), admin_endpoint=url) as server,
+        server.open() as connector,
+    ):
+        for _ in range(2):
+            (account,) = connector.accounts(AccountSelection(("311111111",)))
+            assert (account.name, account.currency_code) == (name, "EUR")
+        assert [call.path.partition("?")[0] for call in asked] == ["/v1beta/accountSummaries"]
+
+
+def test_google_is_not_asked_for_names_when_the_reports_are_elsewhere() -> None:
+    with google("grpc", lambda request: recorded("probe")) as server:
+        with pytest.raises(SourceError, match="admin_endpoint"):
+            properties(server.connection)
+        with server.open() as connector:
+            (account,) = connector.accounts(AccountSelection(("311111111",)))
+    assert account.name == ""
 
 
 def test_a_property_that_is_busy_is_left_to_its_slices_unless_all_are() -> None:
