@@ -54,6 +54,7 @@ class Line:
     step: str
     step_flag: str
     is_overdue: bool
+    row_step: str  # for a row, in a summary: told every day it would be nagging
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,13 @@ class AccountLine:
     name: str
     status: Badge
     problem: str
+
+    @property
+    def aside(self) -> str:
+        """The problem behind the status: in brackets, unless it has some of its own."""
+        if not self.problem:
+            return ""
+        return f" – {self.problem}" if "(" in self.problem else f" ({self.problem})"
 
 
 def ordered(items: tuple[DigestItem, ...]) -> list[DigestItem]:
@@ -119,7 +127,14 @@ def line(item: DigestItem, digest: Digest) -> Line:
         step=step,
         step_flag=flag,
         is_overdue=is_overdue,
+        row_step=_row_step(step, flag, told.status, digest),
     )
+
+
+def _row_step(step: str, flag: str, status: str, digest: Digest) -> str:
+    if digest.cadence == "daily" or words.TONE[status] not in ("bad", "warn", "unknown"):
+        return ""
+    return f"{step} – {flag}" if step and flag else step
 
 
 def _figures(item: DigestItem, language: Language, currency: str | None) -> str:

@@ -194,6 +194,8 @@ def _text(
             word = f"{line.word} {line.since}".strip()
             rows.append(_wrap(f"{line.symbol} {line.title}: {word}", "  "))
             rows += [_wrap(told, "    ") for told in (line.figures, line.pending) if told]
+            if line.row_step:
+                rows.append(_wrap(f"→ {line.row_step}", "    ", "      "))
         parts.append("\n".join(rows))
     if left_out:
         parts.append(words.say("left_out", language, n=left_out))
@@ -201,10 +203,9 @@ def _text(
     if troubled:
         rows = [words.say("data_problems", language)]
         for one in troubled[:_MOST_ACCOUNTS]:
-            problem = f" ({one.problem})" if one.problem else ""
             rows.append(
                 _wrap(
-                    f"{one.status.symbol} {one.source}, {one.name}: {one.status.word}{problem}",
+                    f"{one.status.symbol} {one.source}, {one.name}: {one.status.word}{one.aside}",
                     "  ",
                 )
             )

@@ -193,7 +193,8 @@ def _row(told: Line) -> str:
     figures = f" · {escape(told.figures)}" if told.figures else ""
     word = f"{told.word} {told.since}".strip()
     pending = f" – {escape(told.pending)}" if told.pending else ""
-    return f"{_EMOJI[told.status]} {escape(told.title)}: {escape(word)}{figures}{pending}"
+    step = f"\n→ {escape(told.row_step)}" if told.row_step else ""
+    return f"{_EMOJI[told.status]} {escape(told.title)}: {escape(word)}{figures}{pending}{step}"
 
 
 def _closing(digest: Digest) -> list[dict[str, Any]]:
@@ -203,8 +204,8 @@ def _closing(digest: Digest) -> list[dict[str, Any]]:
     if troubled:
         rows = [f"*{escape(words.say('data_problems', language))}*"]
         for one in troubled[:_MOST_ACCOUNTS]:
-            row = f"{one.status.symbol} {one.source} · {one.name}: {one.status.word}"
-            rows.append(escape(row + (f" ({one.problem})" if one.problem else "")))
+            row = f"{one.status.symbol} {one.source} · {one.name}: {one.status.word}{one.aside}"
+            rows.append(escape(row))
         if len(troubled) > _MOST_ACCOUNTS:
             n = len(troubled) - _MOST_ACCOUNTS
             rows.append(escape(words.say("left_out_sources", language, n=n)))

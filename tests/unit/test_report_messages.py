@@ -283,3 +283,22 @@ def test_a_summary_without_news_says_so_and_since_when() -> None:
     mail = render_mail(told)
     assert "week 47: nothing has changed – " in mail.subject.replace("\xa0", " ")
     assert "No goal changed status since 16 November." in " ".join(mail.text.split())
+
+
+def test_a_summary_says_what_is_next_for_goals_that_stay_off_course_and_a_daily_mail_does_not() -> (
+    None
+):
+    base = sample.digest("en")
+    shopping = base.changed[0]  # off track, with a step that is overdue
+    quiet = replace(base, is_first=False, changed=(), data=(), unchanged=(shopping,))
+    daily, weekly = render_mail(quiet), render_mail(replace(quiet, cadence="weekly"))
+    step = "→ Next step: "
+    assert step not in daily.text
+    assert step in weekly.text
+    assert "overdue" in weekly.text.partition(step)[2].partition("\n\n")[0]
+    assert "Next step: " in weekly.html
+    assert "Next step: " not in daily.html
+    said = json.dumps(render_slack(replace(quiet, cadence="weekly")).blocks, ensure_ascii=False)
+    assert step in said
+    on_course = replace(quiet, cadence="weekly", unchanged=(base.changed[2],))
+    assert step not in render_mail(on_course).text
