@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from flows.pipeline import RunReport
-    from flows.settings import Report
+    from flows.settings import Report, Settings
     from flows.targets.evaluation import Evaluation
     from flows.yaml_loader import Finding
 
@@ -548,6 +548,8 @@ def _validate(asked: argparse.Namespace) -> int:
         findings += told
         rows += [asdict(finding) for finding in told]
         is_wrong = bool(told)
+        if not is_wrong:
+            _renew_schemas(settings)
     if asked.data and not is_wrong:
         told, more = _data_findings(asked)
         findings += told
@@ -560,6 +562,17 @@ def _validate(asked: argparse.Namespace) -> int:
         if all(finding.severity == "note" for finding in findings):
             _say(f"{asked.config}: no mistakes found")
     return USAGE if is_wrong else OK
+
+
+def _renew_schemas(settings: Settings) -> None:
+    """Let the editor know the user's own KPIs."""
+    from flows.kpis import load_kpis
+    from flows.schemas import renew_schemas
+
+    assert settings.sql is not None
+    own = load_kpis(settings.sql, needs_any=False)
+    for path in renew_schemas(settings.config_dir, own):
+        logging.getLogger("koers").info("wrote %s, by which your editor knows your own KPIs", path)
 
 
 def _report_problems(report: Report) -> Sequence[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,26 @@ def write_schemas(directory: Path) -> list[Path]:
     for name, text in files.items():
         (directory / name).write_text(text, encoding="utf-8", newline="\n")
     return [directory / name for name in files]
+
+
+def renew_schemas(directory: Path, own: Mapping[str, Kpi]) -> list[Path]:
+    """Bring the schemas that a configuration has up to date, with a user's own KPIs.
+
+    Returns those that differed. One that is not there, or cannot be written, stays as it is: only
+    editors read them.
+    """
+    files = {
+        "koers.schema.json": koers_schema(),
+        "client.schema.json": client_schema({**load_kpis(sql_dir()), **own}),
+    }
+    renewed = []
+    for name, text in files.items():
+        path = directory / name
+        with suppress(OSError):
+            if path.read_text(encoding="utf-8") != text:
+                path.write_text(text, encoding="utf-8", newline="\n")
+                renewed.append(path)
+    return renewed
 
 
 def _schema(shape: type[Shape], title: str) -> dict[str, Any]:

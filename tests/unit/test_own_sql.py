@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,26 @@ def test_an_own_kpi_may_not_take_the_name_of_one_of_koers(tmp_path: Path) -> Non
     config = config_with(tmp_path, files)
     with pytest.raises(ConfigError, match="there is a KPI ctr already, of Koers itself"):
         open_project(config, 0.3).__enter__()
+
+
+def test_an_editor_knows_own_kpis_once_they_are_valid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = Path(__file__).parents[2] / "sql" / "kpis"
+    files = {
+        f"kpis/own_ctr.{kind}": (shipped / f"ctr.{kind}").read_text() for kind in ("sql", "yaml")
+    }
+    config = config_with(tmp_path, files)
+    assert told(config, capsys)[0] == 0
+    assert not (config / "client.schema.json").exists()  # whoever has none wants none
+
+    schemas = [config / "koers.schema.json", config / "client.schema.json"]
+    for path in schemas:
+        path.write_text("{}")
+    assert told(config, capsys)[0] == 0
+    kpis = json.loads(schemas[1].read_text())["$defs"]["Target"]["properties"]["kpi"]["oneOf"]
+    assert {"own_ctr", "ctr"} <= {one["const"] for one in kpis}
+
+    written = [path.stat().st_mtime_ns for path in schemas]
+    assert told(config, capsys)[0] == 0
+    assert [path.stat().st_mtime_ns for path in schemas] == written
