@@ -123,14 +123,26 @@ def least_certain(evaluation: Evaluation, name: str, language: Language) -> str:
 
 def pending(evaluation: Evaluation, target: Target, language: Language) -> str:
     """`One more day like this and it becomes “at risk”.`: a status that waits to be confirmed."""
+    if (waits := _waiting(evaluation, target)) is None:
+        return ""
+    status, left = waits
+    return words.say("pending", language, n=left, status=words.status(status, language))
+
+
+def turning(evaluation: Evaluation, target: Target, language: Language) -> str:
+    """`turning “at risk”`: the same where there is no room for a sentence."""
+    if (waits := _waiting(evaluation, target)) is None:
+        return ""
+    return words.say("turning", language, status=words.status(waits[0], language))
+
+
+def _waiting(evaluation: Evaluation, target: Target) -> tuple[str, int] | None:
+    """The status that waits to be confirmed, and how many days more it takes."""
     candidate = evaluation.details.get("candidate")
     if not isinstance(candidate, str) or candidate not in words.STATUS:
-        return ""
-    seen = evaluation.details.get("candidate_days", 1)
-    left = target.tuning.confirm_days - int(seen)
-    if candidate == evaluation.status or left < 1:
-        return ""
-    return words.say("pending", language, n=left, status=words.status(candidate, language))
+        return None
+    left = target.tuning.confirm_days - int(evaluation.details.get("candidate_days", 1))
+    return None if candidate == evaluation.status or left < 1 else (candidate, left)
 
 
 def ending(

@@ -162,6 +162,7 @@ class TargetBlock:
     guilty: str
     ahead: str
     odds: str
+    turning: str  # what the status is about to become
     value: str
     goal: str
     expected: str
@@ -576,6 +577,7 @@ def _target(
         guilty=guilty_sentence(one, language),
         ahead=" ".join(outlook_sentences(one, total, language, currency)),
         odds=outlook.odds_short(total, target, language),
+        turning=outlook.turning(total, target, language),
         value=value,
         goal=goal,
         expected=expected,

@@ -536,6 +536,7 @@ TEXT: dict[str, dict[str, Phrase]] = {
         "en": "What the season does is taken from last year.",
         "nl": "Wat het seizoen doet is van vorig jaar overgenomen.",
     },
+    "turning": {"en": "turning “{status}”", "nl": "wordt bijna ‘{status}’"},
     "pending": {
         "en": (
             "One more day like this and it becomes “{status}”.",
