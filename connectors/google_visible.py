@@ -130,10 +130,15 @@ def properties(connection: Connection) -> list[Property]:
             if response.status_code != 200:
                 raise _problem(response)
             told = _read(response)
-            found += _properties(told)
-            token = str(told.get("nextPageToken") or "")
+            try:
+                found += _properties(told)
+            except (TypeError, AttributeError) as e:
+                raise _malformed("a list of another form") from e
+            before, token = token, str(told.get("nextPageToken") or "")
             if not token:
                 return found
+            if token == before:
+                raise _malformed("the same page again and again")
 
 
 def _admin_url(connection: Connection) -> str:
@@ -158,12 +163,14 @@ def _read(response: requests.Response) -> dict[str, Any]:
     except ValueError:
         told = None
     if not isinstance(told, dict):
-        raise TransientError(
-            "the Google Analytics Admin API gave an answer that is not JSON",
-            reason="malformed_answer",
-            scope="source",
-        )
+        raise _malformed("an answer that is not JSON")
     return told
+
+
+def _malformed(what: str) -> TransientError:
+    return TransientError(
+        f"the Google Analytics Admin API gave {what}", reason="malformed_answer", scope="source"
+    )
 
 
 def _properties(told: dict[str, Any]) -> Iterator[Property]:

@@ -610,7 +610,15 @@ SUMMARIES = {
 
 
 @pytest.mark.parametrize(
-    ("told", "name"), [(SUMMARIES, "Fietsgoed"), (error(403, "not enabled"), ""), ({}, "")]
+    ("told", "name"),
+    [
+        (SUMMARIES, "Fietsgoed"),
+        (error(403, "not enabled"), ""),
+        ({}, ""),
+        ({"accountSummaries": 5}, ""),
+        ({"accountSummaries": [None]}, ""),
+        ({"accountSummaries": [{"propertySummaries": [3]}]}, ""),
+    ],
 )
 def test_a_property_has_the_name_that_the_admin_api_tells_and_does_without(
     told: dict[str, Any], name: str
@@ -627,6 +635,19 @@ def test_a_property_has_the_name_that_the_admin_api_tells_and_does_without(
             (account,) = connector.accounts(AccountSelection(("311111111",)))
             assert (account.name, account.currency_code) == (name, "EUR")
         assert [call.path.partition("?")[0] for call in asked] == ["/v1beta/accountSummaries"]
+
+
+def test_a_list_of_properties_that_never_ends_is_given_up() -> None:
+    def admin(call: HttpCall) -> HttpAnswer:
+        return HttpAnswer(json.dumps(SUMMARIES | {"nextPageToken": "2"}).encode())
+
+    with (
+        http_server(admin) as (url, asked),
+        google("grpc", lambda request: recorded("probe"), admin_endpoint=url) as server,
+        pytest.raises(TransientError, match="the same page again and again"),
+    ):
+        properties(server.connection)
+    assert len(asked) == 2
 
 
 def test_google_is_not_asked_for_names_when_the_reports_are_elsewhere() -> None:
