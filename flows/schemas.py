@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from flows.kpis import Kpi, load_kpis, sql_dir
@@ -60,12 +61,17 @@ def client_schema(catalogue: Mapping[str, Kpi]) -> str:
     return _text(schema)
 
 
+def schema_files(own: Mapping[str, Kpi] = MappingProxyType({})) -> dict[str, str]:
+    """The text of both schemas by file name, with Koers' KPIs and a user's ``own``."""
+    return {
+        "koers.schema.json": koers_schema(),
+        "client.schema.json": client_schema({**load_kpis(sql_dir()), **own}),
+    }
+
+
 def write_schemas(directory: Path) -> list[Path]:
     """Write both schemas of the shipped catalogue into a folder."""
-    files = {
-        "koers.schema.json": koers_schema(),
-        "client.schema.json": client_schema(load_kpis(sql_dir())),
-    }
+    files = schema_files()
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (directory / name).write_text(text, encoding="utf-8", newline="\n")
@@ -78,12 +84,8 @@ def renew_schemas(directory: Path, own: Mapping[str, Kpi]) -> list[Path]:
     Returns those that differed. One that is not there, or cannot be written, stays as it is: only
     editors read them.
     """
-    files = {
-        "koers.schema.json": koers_schema(),
-        "client.schema.json": client_schema({**load_kpis(sql_dir()), **own}),
-    }
     renewed = []
-    for name, text in files.items():
+    for name, text in schema_files(own).items():
         path = directory / name
         with suppress(OSError):
             if path.read_text(encoding="utf-8") != text:

@@ -6,9 +6,8 @@ import re
 from datetime import date, timedelta
 from pathlib import Path
 
-from flows.kpis import load_kpis, sql_dir
 from flows.literals import add
-from flows.schemas import client_schema, koers_schema
+from flows.schemas import schema_files
 from flows.yaml_loader import ConfigError
 
 _HERE = Path(__file__).parent
@@ -54,12 +53,10 @@ def starter_files(today: date) -> dict[str, str]:
         "quarter": f"{today.year}-Q{quarter}",
         "quarter_step": min(today + timedelta(days=28), quarter_end),
     }
-    catalogue = load_kpis(sql_dir())
     example = (_HERE / "clients" / "example.yaml").read_text(encoding="utf-8")
     return {
         "koers.yaml": (_HERE / "koers.yaml").read_text(encoding="utf-8"),
         "clients/example.yaml": re.sub(r"@(\w+)@", lambda m: str(dates[m[1]]), example),
         ".env.example": (_HERE / "env.example").read_text(encoding="utf-8"),
-        "koers.schema.json": koers_schema(),
-        "client.schema.json": client_schema(catalogue),
+        **schema_files(),
     }
