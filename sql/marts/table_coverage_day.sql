@@ -100,17 +100,25 @@ tables as (
         *,
         'page_query_day' as grain
     from staging.stg_search_console__page_query_day
+    -- what each account says of itself
+    union all by name
+    select
+        *,
+        'total' as grain
+    from staging.stg_google_ads__account_day
+    union all by name
+    select
+        *,
+        'total' as grain
+    from staging.stg_ga4__channel_day
+    union all by name
+    select
+        *,
+        'total' as grain
+    from staging.stg_search_console__site_day
 ),
 
-totals as (
-    select * from staging.stg_google_ads__account_day
-    union all by name
-    select * from staging.stg_ga4__channel_day
-    union all by name
-    select * from staging.stg_search_console__site_day
-),
-
-in_tables as (
+summed as (
     select
         source,
         grain,
@@ -126,31 +134,8 @@ in_tables as (
     group by all
 ),
 
-in_accounts as (
-    select
-        source,
-        client,
-        account_id,
-        date_day,
-        sum(cast(clicks as double)) as clicks,
-        sum(cast(cost as double)) as cost,
-        sum(cast(impressions as double)) as impressions,
-        sum(cast(sessions as double)) as sessions,
-        sum(cast(revenue as double)) as revenue
-    from totals
-    group by all
-),
-
-in_table as (
-    unpivot in_tables
-    on clicks, cost, impressions, sessions, revenue
-    into
-    name measure
-    value amount
-),
-
-in_account as (
-    unpivot in_accounts
+figures as (
+    unpivot summed
     on clicks, cost, impressions, sessions, revenue
     into
     name measure
@@ -186,14 +171,15 @@ select
     coalesce(in_table.amount, 0) as in_table,
     in_account.amount as in_account
 from loaded
-inner join in_account
+inner join figures as in_account
     on
-        loaded.client = in_account.client
+        in_account.grain = 'total'
+        and loaded.client = in_account.client
         and loaded.source = in_account.source
         and loaded.account_id = in_account.account_id
         and loaded.date_day = in_account.date_day
         and loaded.measure = in_account.measure
-left join in_table
+left join figures as in_table
     on
         loaded.client = in_table.client
         and loaded.source = in_table.source
