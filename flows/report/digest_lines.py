@@ -132,7 +132,7 @@ def line(item: DigestItem, digest: Digest) -> Line:
 
 
 def _row_step(step: str, flag: str, status: str, digest: Digest) -> str:
-    if digest.cadence == "daily" or words.TONE[status] not in ("bad", "warn", "unknown"):
+    if digest.cadence == "daily" or words.TONE[status] not in words.TROUBLED:
         return ""
     return f"{step} – {flag}" if step and flag else step
 
@@ -313,7 +313,7 @@ def standing(digest: Digest) -> str:
     by_status: dict[str, list[str]] = {}
     for view in sorted(views.values(), key=lambda one: words.URGENCY[one.total.status]):
         status = view.total.status
-        if words.TONE[status] in ("bad", "warn", "unknown"):
+        if words.TONE[status] in words.TROUBLED:
             name = formats.name(view.target.specific, 70)
             by_status.setdefault(words.status(status, language), []).append(f"‘{name}’")
     for word, names in by_status.items():

@@ -14,7 +14,6 @@ from flows.report.page import Badge, Count
 
 # More than a reader takes in at once; each client's page has all of its own.
 MOST_GOALS = 30
-_TROUBLED = ("bad", "warn", "unknown")
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def render_overview(
         (view, one)
         for view in ordered
         for one in view.targets
-        if words.TONE[one.total.status] in _TROUBLED
+        if words.TONE[one.total.status] in words.TROUBLED
     ]
     troubled.sort(key=lambda pair: _place(pair[1]))
     totals = [one.total for view in ordered for one in view.targets]

@@ -67,6 +67,9 @@ TONE: dict[str, Tone] = {
     "provisional": "waiting",
 }
 
+# Of goals that are not on course, or of which that is not known.
+TROUBLED: tuple[Tone, ...] = ("bad", "warn", "unknown")
+
 # What wants attention comes first wherever statuses are listed.
 URGENCY: dict[str, int] = {
     status: place
